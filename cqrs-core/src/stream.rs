@@ -29,7 +29,10 @@ impl StreamId {
         text.push_str(category);
         text.push('/');
         text.push_str(key);
-        Ok(Self { text: text.into(), category_bytes: category.len() })
+        Ok(Self {
+            text: text.into(),
+            category_bytes: category.len(),
+        })
     }
 
     /// The category: the kind of aggregate whose events the stream holds.
@@ -62,7 +65,9 @@ impl fmt::Debug for StreamId {
 #[non_exhaustive]
 pub enum InvalidStreamId {
     /// The category is empty.
-    #[error("the category of a stream is empty; give it the name of the kind of aggregate, such as `account`")]
+    #[error(
+        "the category of a stream is empty; give it the name of the kind of aggregate, such as `account`"
+    )]
     EmptyCategory,
     /// The category is longer than [`MAX_CATEGORY_BYTES`].
     #[error("the category of a stream has {0} bytes; at most {MAX_CATEGORY_BYTES} are allowed")]
@@ -96,10 +101,14 @@ fn check_category(category: &str) -> Result<(), InvalidStreamId> {
     if category.len() > MAX_CATEGORY_BYTES {
         return Err(InvalidStreamId::CategoryTooLong(category.len()));
     }
-    let allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
+    let allowed =
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
     match category.chars().find(|character| !allowed(*character)) {
         None => Ok(()),
-        Some(character) => Err(InvalidStreamId::CategoryCharacter { category: category.to_owned(), character }),
+        Some(character) => Err(InvalidStreamId::CategoryCharacter {
+            category: category.to_owned(),
+            character,
+        }),
     }
 }
 
@@ -124,9 +133,18 @@ mod tests {
     fn g13_streams_with_bad_names_are_refused() {
         assert_eq!(StreamId::new("", "1"), Err(InvalidStreamId::EmptyCategory));
         assert_eq!(StreamId::new("account", ""), Err(InvalidStreamId::EmptyKey));
-        assert_eq!(StreamId::new(&"c".repeat(65), "1"), Err(InvalidStreamId::CategoryTooLong(65)));
-        assert_eq!(StreamId::new("account", &"k".repeat(10_000)), Err(InvalidStreamId::KeyTooLong(10_000)));
-        assert_eq!(StreamId::new("account", "a\0b"), Err(InvalidStreamId::NulInKey(1)));
+        assert_eq!(
+            StreamId::new(&"c".repeat(65), "1"),
+            Err(InvalidStreamId::CategoryTooLong(65))
+        );
+        assert_eq!(
+            StreamId::new("account", &"k".repeat(10_000)),
+            Err(InvalidStreamId::KeyTooLong(10_000))
+        );
+        assert_eq!(
+            StreamId::new("account", "a\0b"),
+            Err(InvalidStreamId::NulInKey(1))
+        );
         assert!(matches!(
             StreamId::new("a/b", "1"),
             Err(InvalidStreamId::CategoryCharacter { character: '/', .. })
@@ -136,7 +154,10 @@ mod tests {
     #[test]
     fn category_and_key_are_told_apart_whatever_the_key_holds() {
         let stream = StreamId::new("account", "a/b/'; DROP TABLE \u{1F980}").unwrap();
-        assert_eq!((stream.category(), stream.key()), ("account", "a/b/'; DROP TABLE \u{1F980}"));
+        assert_eq!(
+            (stream.category(), stream.key()),
+            ("account", "a/b/'; DROP TABLE \u{1F980}")
+        );
         assert_eq!(stream.to_string(), "account/a/b/'; DROP TABLE \u{1F980}");
     }
 }

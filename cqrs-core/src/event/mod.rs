@@ -4,12 +4,16 @@ mod codec;
 mod payload;
 mod recorded;
 mod strict;
+mod variant;
 
 use std::fmt;
 
-pub use self::codec::{DecodeError, EncodeError, VariantError};
+pub use self::codec::{DecodeError, DecodeReason, EncodeError};
 #[doc(hidden)]
-pub use self::codec::{decode_struct, decode_variant, encode_struct, encode_variant};
+pub use self::codec::{
+    decode_struct, decode_unit, decode_variant, encode_struct, encode_unit, encode_variant,
+    unknown_type,
+};
 pub use self::payload::Payload;
 pub use self::recorded::{EventId, InvalidEvent, NewEvent, RecordedEvent};
 
@@ -25,7 +29,10 @@ pub struct EventType {
 impl EventType {
     /// The event type with this stored name and schema version.
     pub const fn new(name: &'static str, schema_version: u32) -> Self {
-        Self { name, schema_version }
+        Self {
+            name,
+            schema_version,
+        }
     }
 }
 
@@ -39,7 +46,6 @@ impl fmt::Display for EventType {
 /// a variant.
 ///
 /// ```
-/// # mod cqrs { pub use cqrs_core::*; }
 /// use cqrs_core::{Event, EventType};
 /// # use cqrs_core::{DecodeError, EncodeError, Payload, RecordedEvent};
 /// # struct Opened;

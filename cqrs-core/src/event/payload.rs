@@ -68,9 +68,19 @@ impl Payload {
         serde_json::from_str(&self.0)
     }
 
+    /// Takes what a JSON serializer wrote.
+    pub(super) fn from_utf8(text: Vec<u8>) -> Result<Self, EncodeError> {
+        let text = String::from_utf8(text).map_err(|error| {
+            EncodeError::json(<serde_json::Error as serde::ser::Error>::custom(error))
+        })?;
+        Self::sized(text.into_boxed_str())
+    }
+
     fn sized(text: Box<str>) -> Result<Self, EncodeError> {
         match text.len() {
-            bytes if bytes > crate::limits::MAX_PAYLOAD_BYTES => Err(EncodeError::TooLarge { bytes }),
+            bytes if bytes > crate::limits::MAX_PAYLOAD_BYTES => {
+                Err(EncodeError::TooLarge { bytes })
+            }
             _ => Ok(Self(text)),
         }
     }

@@ -25,11 +25,19 @@ impl EventId {
         Self(Uuid::now_v7())
     }
 
-    /// The id of event `index` of the command with this idempotency key: the same every time (UUID version 5).
-    pub fn of_command(idempotency_key: &str, index: usize) -> Self {
+    /// The id of event `index` of the command of this name to this stream with this idempotency key: the same every
+    /// time (UUID version 5).
+    pub fn of_command(
+        stream: &StreamId,
+        command: &str,
+        idempotency_key: &str,
+        index: usize,
+    ) -> Self {
         // A namespace of our own, so that the ids can't meet those another program derives from the same name.
         const NAMESPACE: Uuid = Uuid::from_u128(0x3f0c_5a4e_9c1d_4b7e_8a55_71d0_c93e_26b8);
-        let key = Uuid::new_v5(&NAMESPACE, idempotency_key.as_bytes());
+        // Neither stream nor command has a NUL character, so that no two triples give the same text.
+        let name = format!("{stream}\0{command}\0{idempotency_key}");
+        let key = Uuid::new_v5(&NAMESPACE, name.as_bytes());
         Self(Uuid::new_v5(&key, &(index as u64).to_be_bytes()))
     }
 
@@ -67,7 +75,11 @@ impl NewEvent {
     ///
     /// # Errors
     /// When the event has no faithful JSON form; see [`EncodeError`].
-    pub fn of<E: Event>(event: &E, id: EventId, metadata: Arc<Metadata>) -> Result<Self, EncodeError> {
+    pub fn of<E: Event>(
+        event: &E,
+        id: EventId,
+        metadata: Arc<Metadata>,
+    ) -> Result<Self, EncodeError> {
         let event_type = event.event_type();
         Ok(Self {
             id,
@@ -90,13 +102,22 @@ impl NewEvent {
         metadata: Arc<Metadata>,
     ) -> Result<Self, InvalidEvent> {
         let event_type = event_type.into();
-        if event_type.is_empty() || event_type.len() > MAX_EVENT_TYPE_BYTES || event_type.contains('\0') {
+        if event_type.is_empty()
+            || event_type.len() > MAX_EVENT_TYPE_BYTES
+            || event_type.contains('\0')
+        {
             return Err(InvalidEvent::EventTypeName(event_type.into_owned()));
         }
         if schema_version == 0 {
             return Err(InvalidEvent::SchemaVersionZero(event_type.into_owned()));
         }
-        Ok(Self { id, event_type, schema_version, payload, metadata })
+        Ok(Self {
+            id,
+            event_type,
+            schema_version,
+            payload,
+            metadata,
+        })
     }
 
     /// The id of the event.
@@ -182,7 +203,9 @@ impl RecordedEvent {
 #[non_exhaustive]
 pub enum InvalidEvent {
     /// The name of the event type is empty, too long, or has a NUL character.
-    #[error("{0:?} can't name an event type: it must have 1 to {MAX_EVENT_TYPE_BYTES} bytes and no NUL character")]
+    #[error(
+        "{0:?} can't name an event type: it must have 1 to {MAX_EVENT_TYPE_BYTES} bytes and no NUL character"
+    )]
     EventTypeName(String),
     /// Schema versions count from 1.
     #[error("event type {0:?} has schema version 0; schema versions count from 1")]

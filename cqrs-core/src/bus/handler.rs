@@ -1,0 +1,103 @@
+//! Handlers of commands that no single aggregate can decide on.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::{AskQuery, Bus, SendCommand};
+use crate::aggregate::Aggregate;
+use crate::command::Command;
+use crate::context::DispatchContext;
+use crate::error::{DispatchError, LoadError};
+use crate::query::Query;
+use crate::repository::Loaded;
+
+/// Carries out a command that spans aggregates or calls services: the shell around the pure core.
+///
+/// It runs once a dispatch. The commands it sends are retried on conflict one by one; the handler as a whole is not.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle the command `{C}`",
+    label = "does not handle `{C}`",
+    note = "write `impl CommandHandler<{C}> for {Self}` with `async fn handle(&self, command: {C}, context: \
+            &CommandContext) -> Result<Outcome, DispatchError<Error>>`"
+)]
+pub trait CommandHandler<C: Command>: Send + Sync + 'static {
+    /// Carries out `command`. A domain error becomes [`DispatchError::Rejected`] with `?`.
+    ///
+    /// When the future is dropped, what it has sent so far has happened and the rest has not.
+    fn handle(
+        &self,
+        command: C,
+        context: &CommandContext,
+    ) -> impl Future<Output = Result<C::Outcome, DispatchError<C::Error>>> + Send;
+}
+
+/// What a [`CommandHandler`] works with. What it sends carries on the correlation, actor and tenant of the command.
+#[derive(Debug, Clone)]
+pub struct CommandContext {
+    bus: Bus,
+    context: DispatchContext,
+}
+
+impl CommandContext {
+    pub(super) fn new(bus: Bus, context: DispatchContext) -> Self {
+        Self { bus, context }
+    }
+
+    /// Sends another command, caused by this one.
+    pub fn send<C: Command>(&self, command: C) -> SendCommand<C> {
+        self.bus.send(command).context(self.context.follow_up())
+    }
+
+    /// Asks a query, caused by this command.
+    pub fn ask<Q: Query>(&self, query: Q) -> AskQuery<Q> {
+        self.bus.ask(query).context(self.context.follow_up())
+    }
+
+    /// The aggregate with this key as it stands now.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub async fn load<A: Aggregate>(&self, key: &str) -> Result<Loaded<A>, LoadError> {
+        self.bus.load(key).await
+    }
+
+    /// What came along with the command.
+    pub fn dispatch(&self) -> &DispatchContext {
+        &self.context
+    }
+}
+
+pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What handling a message of type `C` comes to.
+type Handled<C> = Result<<C as Command>::Outcome, DispatchError<<C as Command>::Error>>;
+
+/// A handler of any type, as it is kept in the registry.
+pub(super) trait AnyCommandHandler<C: Command>: Send + Sync {
+    fn handle_boxed<'a>(
+        &'a self,
+        command: C,
+        context: &'a CommandContext,
+    ) -> BoxFuture<'a, Handled<C>>;
+}
+
+impl<C: Command, H: CommandHandler<C>> AnyCommandHandler<C> for H {
+    fn handle_boxed<'a>(
+        &'a self,
+        command: C,
+        context: &'a CommandContext,
+    ) -> BoxFuture<'a, Handled<C>> {
+        Box::pin(self.handle(command, context))
+    }
+}
+
+/// A query handler of any type, as it is kept in the registry.
+pub(super) trait AnyQueryHandler<Q: Query>: Send + Sync {
+    fn handle_boxed(&self, query: Q) -> BoxFuture<'_, Result<Q::Output, Q::Error>>;
+}
+
+impl<Q: Query, H: crate::query::QueryHandler<Q>> AnyQueryHandler<Q> for H {
+    fn handle_boxed(&self, query: Q) -> BoxFuture<'_, Result<Q::Output, Q::Error>> {
+        Box::pin(self.handle(query))
+    }
+}

@@ -1,0 +1,77 @@
+//! How a command finds what carries it out: chosen at compile time by its derive.
+
+use std::future::Future;
+
+use super::handler::AnyCommandHandler;
+use super::{Bus, CommandContext};
+use crate::aggregate::Aggregate;
+use crate::command::{AggregateCommand, Command, Committed};
+use crate::context::DispatchContext;
+use crate::error::DispatchError;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::ToAggregate {}
+    impl Sealed for super::ToHandler {}
+}
+
+/// Takes a command to what carries it out.
+pub trait Route<C: Command>: sealed::Sealed {
+    #[doc(hidden)]
+    fn dispatch(
+        bus: &Bus,
+        command: C,
+        context: DispatchContext,
+    ) -> impl Future<Output = Result<C::Outcome, DispatchError<C::Error>>> + Send;
+}
+
+/// The command is decided on by an aggregate.
+#[derive(Debug)]
+pub struct ToAggregate;
+
+impl<C> Route<C> for ToAggregate
+where
+    C: AggregateCommand + Command<Outcome = Committed>,
+    C::Aggregate: Aggregate<Error = C::Error>,
+{
+    async fn dispatch(
+        bus: &Bus,
+        command: C,
+        context: DispatchContext,
+    ) -> Result<Committed, DispatchError<C::Error>> {
+        if !bus.shared.registry.contains::<C::Aggregate>() {
+            let mend = "`.aggregate::<…>()` with the aggregate that handles it";
+            return Err(DispatchError::Unregistered {
+                command: C::NAME,
+                mend,
+            });
+        }
+        bus.shared.repository.execute(command, &context).await
+    }
+}
+
+/// The command is carried out by a registered [`CommandHandler`](super::CommandHandler).
+#[derive(Debug)]
+pub struct ToHandler;
+
+impl<C: Command> Route<C> for ToHandler {
+    async fn dispatch(
+        bus: &Bus,
+        command: C,
+        context: DispatchContext,
+    ) -> Result<C::Outcome, DispatchError<C::Error>> {
+        let Some(handler) = bus
+            .shared
+            .registry
+            .get::<C, Box<dyn AnyCommandHandler<C>>>()
+        else {
+            let mend = "`.command_handler(…)`";
+            return Err(DispatchError::Unregistered {
+                command: C::NAME,
+                mend,
+            });
+        };
+        let context = CommandContext::new(bus.clone(), context);
+        handler.handle_boxed(command, &context).await
+    }
+}

@@ -1,0 +1,203 @@
+//! A command or query about to be dispatched.
+
+use std::any::Any;
+use std::future::{Future, IntoFuture};
+use std::sync::Arc;
+
+use tracing::Instrument as _;
+
+use super::handler::{AnyQueryHandler, BoxFuture};
+use super::layers::{self, Kind, Message};
+use super::{Bus, telemetry};
+use crate::bus::Route as _;
+use crate::command::Command;
+use crate::context::DispatchContext;
+use crate::error::{DispatchError, QueryError};
+use crate::query::Query;
+use crate::store::BoxError;
+
+/// A command about to be sent: await it. Made by [`Bus::send`].
+#[derive(Debug)]
+#[must_use = "a command is sent when this is awaited"]
+pub struct SendCommand<C> {
+    bus: Bus,
+    command: C,
+    context: DispatchContext,
+}
+
+impl<C: Command> SendCommand<C> {
+    pub(super) fn new(bus: Bus, command: C) -> Self {
+        Self {
+            bus,
+            command,
+            context: DispatchContext::new(),
+        }
+    }
+
+    /// Sends the command with this context instead of a new one.
+    pub fn context(mut self, context: DispatchContext) -> Self {
+        self.context = context;
+        self
+    }
+
+    /// Who gives the command.
+    pub fn actor(mut self, actor: impl Into<String>) -> Self {
+        self.context = self.context.actor(actor);
+        self
+    }
+
+    /// On whose behalf.
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.context = self.context.tenant(tenant);
+        self
+    }
+
+    /// Makes the command idempotent; see [`DispatchContext::idempotency_key`].
+    pub fn idempotency_key(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.context = self.context.idempotency_key(key);
+        self
+    }
+}
+
+impl<C: Command> IntoFuture for SendCommand<C> {
+    type Output = Result<C::Outcome, DispatchError<C::Error>>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self {
+            bus,
+            command,
+            context,
+        } = self;
+        let span = telemetry::span(Kind::Command, C::NAME, &context);
+        let work = async move {
+            let watch = telemetry::Watch::start(Kind::Command, C::NAME);
+            let result = match &bus.shared.command_layers {
+                None => C::Route::dispatch(&bus, command, context).await,
+                Some(stack) => layers::dispatch(stack, &bus, Sent(command), context).await,
+            };
+            watch.stop(result.as_ref().err().map(DispatchError::label));
+            result
+        };
+        Box::pin(work.instrument(span))
+    }
+}
+
+/// A query about to be asked: await it. Made by [`Bus::ask`].
+#[derive(Debug)]
+#[must_use = "a query is asked when this is awaited"]
+pub struct AskQuery<Q> {
+    bus: Bus,
+    query: Q,
+    context: DispatchContext,
+}
+
+impl<Q: Query> AskQuery<Q> {
+    pub(super) fn new(bus: Bus, query: Q) -> Self {
+        Self {
+            bus,
+            query,
+            context: DispatchContext::new(),
+        }
+    }
+
+    /// Asks the query with this context instead of a new one.
+    pub fn context(mut self, context: DispatchContext) -> Self {
+        self.context = context;
+        self
+    }
+}
+
+impl<Q: Query> IntoFuture for AskQuery<Q> {
+    type Output = Result<Q::Output, QueryError<Q::Error>>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self {
+            bus,
+            query,
+            context,
+        } = self;
+        let span = telemetry::span(Kind::Query, Q::NAME, &context);
+        let work = async move {
+            let watch = telemetry::Watch::start(Kind::Query, Q::NAME);
+            let result = match &bus.shared.query_layers {
+                None => Asked(query).dispatch(&bus, context).await,
+                Some(stack) => layers::dispatch(stack, &bus, Asked(query), context).await,
+            };
+            watch.stop(result.as_ref().err().map(QueryError::label));
+            result
+        };
+        Box::pin(work.instrument(span))
+    }
+}
+
+/// A command on its way through the layers.
+#[derive(Clone)]
+struct Sent<C>(C);
+
+impl<C: Command> Message for Sent<C> {
+    type Output = C::Outcome;
+    type Failure = DispatchError<C::Error>;
+    const KIND: Kind = Kind::Command;
+
+    fn name() -> &'static str {
+        C::NAME
+    }
+
+    fn content(&self) -> &dyn Any {
+        &self.0
+    }
+
+    fn dispatch(
+        self,
+        bus: &Bus,
+        context: DispatchContext,
+    ) -> impl Future<Output = Result<Self::Output, Self::Failure>> + Send {
+        C::Route::dispatch(bus, self.0, context)
+    }
+
+    fn is_refusal(failure: &Self::Failure) -> bool {
+        matches!(failure, DispatchError::Rejected(_))
+    }
+
+    fn stopped(error: BoxError) -> Self::Failure {
+        DispatchError::Stopped(error)
+    }
+}
+
+/// A query on its way through the layers.
+#[derive(Clone)]
+struct Asked<Q>(Q);
+
+impl<Q: Query> Message for Asked<Q> {
+    type Output = Q::Output;
+    type Failure = QueryError<Q::Error>;
+    const KIND: Kind = Kind::Query;
+
+    fn name() -> &'static str {
+        Q::NAME
+    }
+
+    fn content(&self) -> &dyn Any {
+        &self.0
+    }
+
+    async fn dispatch(self, bus: &Bus, _: DispatchContext) -> Result<Self::Output, Self::Failure> {
+        match bus.shared.registry.get::<Q, Box<dyn AnyQueryHandler<Q>>>() {
+            Some(handler) => handler
+                .handle_boxed(self.0)
+                .await
+                .map_err(QueryError::Failed),
+            None => Err(QueryError::Unregistered { query: Q::NAME }),
+        }
+    }
+
+    fn is_refusal(failure: &Self::Failure) -> bool {
+        matches!(failure, QueryError::Failed(_))
+    }
+
+    fn stopped(error: BoxError) -> Self::Failure {
+        QueryError::Stopped(error)
+    }
+}

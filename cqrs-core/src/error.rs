@@ -1,0 +1,206 @@
+//! Why a command or a query failed, by what the caller can do next.
+
+use crate::event::{DecodeError, EncodeError};
+use crate::store::{
+    Append, AppendError, BoxError, Conflict, InvalidAppend, StoreError, StoreErrorKind,
+};
+use crate::stream::InvalidStreamId;
+
+/// Why a command was not carried out. `E` is the error of the domain: why a command is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DispatchError<E> {
+    /// The domain refuses the command. Nothing was stored.
+    #[error("{0}")]
+    Rejected(E),
+    /// Other writers were faster, as often as the retry policy allows. Nothing was stored; try again later.
+    #[error("{0}")]
+    Conflict(Conflict),
+    /// The command addresses a stream by a name that can't be one, or leads to events that can't be stored (G13).
+    #[error("{0}")]
+    Invalid(InvalidCommand),
+    /// A stored event can't be read by this program (G11). Nothing was stored.
+    #[error("{0}")]
+    Decode(Box<DecodeError>),
+    /// The store failed. Nothing was stored.
+    #[error("{0}")]
+    Store(StoreError),
+    /// The connection to the store broke around the commit, and the store could not find out whether the events are
+    /// stored (G4). Append the [append](UnknownOutcome::append) again later, or send the command again if it had an
+    /// idempotency key: neither stores anything twice.
+    #[error("{0}")]
+    OutcomeUnknown(Box<UnknownOutcome>),
+    /// Nothing is registered on the bus for the command.
+    #[error("nothing on this bus handles `{command}`; register it where the bus is built: {mend}")]
+    Unregistered {
+        /// The name of the command.
+        command: &'static str,
+        /// What to write.
+        mend: &'static str,
+    },
+    /// A [`CommandHandler`](crate::CommandHandler) failed for a reason that is not the domain's.
+    #[error("the command handler failed: {0}")]
+    Failed(BoxError),
+    /// A layer around the bus refused or abandoned the command: a timeout, a limit, a missing right.
+    #[error("a layer of the bus stopped the command: {0}")]
+    Stopped(BoxError),
+}
+
+impl<E> DispatchError<E> {
+    /// A failure of a command handler that is not the domain's.
+    pub fn failed(error: impl Into<BoxError>) -> Self {
+        Self::Failed(error.into())
+    }
+
+    /// The same with another type of domain error, for a command handler that sends commands of other aggregates.
+    pub fn map_rejected<F>(self, map: impl FnOnce(E) -> F) -> DispatchError<F> {
+        match self {
+            Self::Rejected(error) => DispatchError::Rejected(map(error)),
+            Self::Conflict(error) => DispatchError::Conflict(error),
+            Self::Invalid(error) => DispatchError::Invalid(error),
+            Self::Decode(error) => DispatchError::Decode(error),
+            Self::Store(error) => DispatchError::Store(error),
+            Self::OutcomeUnknown(error) => DispatchError::OutcomeUnknown(error),
+            Self::Unregistered { command, mend } => DispatchError::Unregistered { command, mend },
+            Self::Failed(error) => DispatchError::Failed(error),
+            Self::Stopped(error) => DispatchError::Stopped(error),
+        }
+    }
+
+    /// The error of the domain, if it is one.
+    pub fn rejection(&self) -> Option<&E> {
+        match self {
+            Self::Rejected(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Whether sending the same command again, as it is, may succeed and can do no harm.
+    pub fn may_retry(&self) -> bool {
+        match self {
+            Self::Conflict(_) => true,
+            Self::Store(error) => error.may_retry(),
+            _ => false,
+        }
+    }
+
+    /// The kind of error, as a label of metrics and traces.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Rejected(_) => "rejected",
+            Self::Conflict(_) => "conflict",
+            Self::Invalid(_) => "invalid",
+            Self::Decode(_) => "decode",
+            Self::Store(_) => "store",
+            Self::OutcomeUnknown(_) => "outcome_unknown",
+            Self::Unregistered { .. } => "unregistered",
+            Self::Failed(_) => "failed",
+            Self::Stopped(_) => "stopped",
+        }
+    }
+
+    pub(crate) fn from_append(error: AppendError, append: Append) -> Self {
+        match error {
+            AppendError::Conflict(conflict) => Self::Conflict(conflict),
+            AppendError::Store(error) if error.kind() == StoreErrorKind::OutcomeUnknown => {
+                Self::OutcomeUnknown(Box::new(UnknownOutcome { append, error }))
+            }
+            AppendError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl<E> From<E> for DispatchError<E> {
+    fn from(error: E) -> Self {
+        Self::Rejected(error)
+    }
+}
+
+/// An append of which nobody knows whether it is stored (G4).
+#[derive(Debug, thiserror::Error)]
+#[error("{error}; append it again to find out")]
+pub struct UnknownOutcome {
+    /// The append. Given to [`EventStore::append`](crate::EventStore::append) again, it is stored once, or found to
+    /// be stored.
+    pub append: Append,
+    /// What went wrong.
+    pub error: StoreError,
+}
+
+/// A command that leads to something no store can keep (G13). Nothing was stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidCommand {
+    /// The name of the stream.
+    #[error("the command addresses no stream: {0}")]
+    Stream(#[from] InvalidStreamId),
+    /// One of the events.
+    #[error("event `{event_type}` of stream `{stream}` can't be stored: {error}")]
+    Event {
+        /// The stream.
+        stream: crate::stream::StreamId,
+        /// The type of the event.
+        event_type: &'static str,
+        /// What is wrong with it.
+        error: EncodeError,
+    },
+    /// The events together.
+    #[error(transparent)]
+    Append(#[from] InvalidAppend),
+}
+
+/// Why an aggregate could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The key can't name a stream.
+    #[error(transparent)]
+    Stream(#[from] InvalidStreamId),
+    /// A stored event can't be read by this program (G11).
+    #[error(transparent)]
+    Decode(#[from] Box<DecodeError>),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl LoadError {
+    pub(crate) fn into_dispatch<E>(self) -> DispatchError<E> {
+        match self {
+            Self::Stream(error) => DispatchError::Invalid(error.into()),
+            Self::Decode(error) => DispatchError::Decode(error),
+            Self::Store(error) => DispatchError::Store(error),
+        }
+    }
+}
+
+/// Why a query has no answer. `E` is the error of the query itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError<E> {
+    /// The query's handler says so.
+    #[error("{0}")]
+    Failed(E),
+    /// No handler is registered on the bus.
+    #[error(
+        "nothing on this bus answers `{query}`; register it where the bus is built: `.query_handler(…)`"
+    )]
+    Unregistered {
+        /// The name of the query.
+        query: &'static str,
+    },
+    /// A layer around the bus refused or abandoned the query.
+    #[error("a layer of the bus stopped the query: {0}")]
+    Stopped(BoxError),
+}
+
+impl<E> QueryError<E> {
+    /// The kind of error, as a label of metrics and traces.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Failed(_) => "failed",
+            Self::Unregistered { .. } => "unregistered",
+            Self::Stopped(_) => "stopped",
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The core of the `cqrs` framework: events, aggregates, the ports to a store, the repository and the bus.
+//!
+//! Applications use the facade `cqrs`, which re-exports everything here together with the derives and the stores.
+//! Authors of stores build on this crate and test with `cqrs-testkit`.
+
+mod aggregate;
+mod bus;
+mod clock;
+mod command;
+mod context;
+mod error;
+mod event;
+pub mod limits;
+mod metadata;
+mod query;
+mod repository;
+mod store;
+mod stream;
+mod version;
+
+pub use self::aggregate::{
+    Aggregate, Apply, Decision, Events, Handle, IntoEvents, Snapshots, emit, ensure,
+};
+pub use self::bus::{
+    AskQuery, BuildError, Bus, BusBuilder, CommandContext, CommandHandler, Kind, Reply, Request,
+    SendCommand,
+};
+pub use self::clock::{Clock, SystemClock};
+pub use self::command::{AggregateCommand, Command, Committed, StreamKey};
+pub use self::context::DispatchContext;
+pub use self::error::{DispatchError, InvalidCommand, LoadError, QueryError, UnknownOutcome};
+pub use self::event::{
+    DecodeError, DecodeReason, EncodeError, Event, EventId, EventType, InvalidEvent, NewEvent,
+    Payload, RecordedEvent,
+};
+pub use self::metadata::{Details, Metadata};
+pub use self::query::{Query, QueryHandler};
+pub use self::repository::{Loaded, Repository, Retry};
+pub use self::store::{
+    Append, AppendError, Appended, BoxError, Conflict, EventStore, InvalidAppend, LogPage,
+    MemoryStore, Snapshot, SnapshotStore, Store, StoreError, StoreErrorKind,
+};
+pub use self::stream::{InvalidStreamId, StreamId};
+pub use self::version::{ExpectedVersion, Position, Version};
+
+/// What derived code calls. Not part of the API: it may change in any release.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::bus::{Route, ToAggregate, ToHandler};
+    pub use crate::event::{
+        decode_struct, decode_unit, decode_variant, encode_struct, encode_unit, encode_variant,
+        unknown_type,
+    };
+}

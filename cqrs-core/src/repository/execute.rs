@@ -1,0 +1,212 @@
+//! Carries a command out: load the aggregate, let it decide, append the events; again after a conflict.
+
+use std::sync::Arc;
+
+use super::Repository;
+use super::load::{Loaded, load};
+use crate::aggregate::{Aggregate, Handle as _};
+use crate::command::{AggregateCommand, Committed, stream_of};
+use crate::context::DispatchContext;
+use crate::error::{DispatchError, InvalidCommand, LoadError};
+use crate::event::{EncodeError, Event, EventId, NewEvent, RecordedEvent};
+use crate::metadata::Metadata;
+use crate::store::{Append, Snapshot, StoreError, StoreErrorKind};
+use crate::stream::StreamId;
+use crate::version::ExpectedVersion;
+
+/// The error of the aggregate that decides on `C`.
+type Refusal<C> = <<C as AggregateCommand>::Aggregate as Aggregate>::Error;
+
+impl Repository {
+    /// Loads the aggregate the command addresses, lets it decide and appends the events, again after a conflict as
+    /// often as the retry policy allows.
+    ///
+    /// When it returns `Ok`, the events are as durable as the store makes them. When the future is dropped, they are
+    /// stored all or not at all.
+    ///
+    /// # Errors
+    /// See [`DispatchError`].
+    pub async fn execute<C: AggregateCommand>(
+        &self,
+        command: C,
+        context: &DispatchContext,
+    ) -> Result<Committed, DispatchError<Refusal<C>>> {
+        let stream = stream_of(&command).map_err(|error| DispatchError::Invalid(error.into()))?;
+        let metadata = Arc::new(context.event_metadata());
+        let mut delays = self.retry.backoff();
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let attempt = self
+                .attempt(&stream, command.clone(), context, &metadata)
+                .await;
+            match attempt {
+                Err(DispatchError::Conflict(conflict)) => {
+                    crate::bus::telemetry::conflict(C::NAME);
+                    let Some(delay) = delays.next() else {
+                        return Err(DispatchError::Conflict(conflict));
+                    };
+                    tracing::debug!(%conflict, attempts, ?delay, "deciding again");
+                    tokio::time::sleep(delay).await;
+                }
+                Ok(committed) => {
+                    return Ok(Committed {
+                        attempts,
+                        ..committed
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn attempt<C: AggregateCommand>(
+        &self,
+        stream: &StreamId,
+        command: C,
+        context: &DispatchContext,
+        metadata: &Arc<Metadata>,
+    ) -> Result<Committed, DispatchError<Refusal<C>>> {
+        let key = context.key();
+        if let Some(key) = key
+            && let Some(receipt) = self.receipt::<C>(stream, key).await?
+        {
+            return Ok(receipt);
+        }
+        let mut loaded = load::<C::Aggregate>(&*self.store, stream.clone())
+            .await
+            .map_err(LoadError::into_dispatch)?;
+        let events = loaded
+            .state
+            .handle(command)
+            .map_err(DispatchError::Rejected)?
+            .into_vec();
+        let mut committed = Committed {
+            stream: stream.clone(),
+            version: loaded.version,
+            position: loaded.position,
+            events: events.len(),
+            attempts: 1,
+            replayed: false,
+        };
+        if events.is_empty() {
+            return Ok(committed);
+        }
+        let mut encoded = Vec::with_capacity(events.len());
+        for (index, event) in events.iter().enumerate() {
+            let id = key.map_or_else(EventId::random, |key| {
+                EventId::of_command(stream, C::NAME, key, index)
+            });
+            let event = NewEvent::of(event, id, metadata.clone())
+                .map_err(|error| invalid_event(stream, event, error))?;
+            encoded.push(event);
+        }
+        let expected = ExpectedVersion::Exact(loaded.version);
+        let append = Append::new(stream.clone(), expected, encoded)
+            .map_err(|error| DispatchError::Invalid(error.into()))?;
+        let appended = match self.store.append(&append).await {
+            Ok(appended) => appended,
+            Err(error) => return Err(DispatchError::from_append(error, append)),
+        };
+        committed.version = appended.version;
+        committed.position = appended.position;
+        committed.replayed = appended.replayed;
+        loaded.last_event = append.events().last().map(NewEvent::id);
+        self.snapshot_if_due(loaded, events, &committed).await;
+        Ok(committed)
+    }
+
+    /// The outcome of the command of this type and key, if it was carried out before.
+    async fn receipt<C: AggregateCommand>(
+        &self,
+        stream: &StreamId,
+        key: &str,
+    ) -> Result<Option<Committed>, DispatchError<Refusal<C>>> {
+        let id = |index| EventId::of_command(stream, C::NAME, key, index);
+        let Some(first) = self.store.find(id(0)).await.map_err(DispatchError::Store)? else {
+            return Ok(None);
+        };
+        let mut events = 1;
+        let mut last: RecordedEvent = first;
+        loop {
+            const PAGE: usize = 16;
+            let page = self.store.read_stream(stream, last.version, PAGE).await;
+            let page = page.map_err(DispatchError::Store)?;
+            let read = page.len();
+            let own = page
+                .into_iter()
+                .enumerate()
+                .take_while(|(at, event)| event.id == id(events + at));
+            let own: Vec<RecordedEvent> = own.map(|(_, event)| event).collect();
+            let (kept, newest) = (own.len(), own.into_iter().next_back());
+            events += kept;
+            last = newest.unwrap_or(last);
+            if kept < read || read < PAGE {
+                break;
+            }
+        }
+        Ok(Some(Committed {
+            stream: stream.clone(),
+            version: last.version,
+            position: last.position,
+            events,
+            attempts: 1,
+            replayed: true,
+        }))
+    }
+
+    /// Takes a snapshot if the aggregate's policy says so. A snapshot that fails is only logged: the command has
+    /// succeeded, and the state can be had from the events (G9).
+    async fn snapshot_if_due<A: Aggregate>(
+        &self,
+        mut loaded: Loaded<A>,
+        events: Vec<A::Event>,
+        committed: &Committed,
+    ) {
+        let Some(snapshots) = A::snapshots() else {
+            return;
+        };
+        let Some(event_id) = loaded.last_event else {
+            return;
+        };
+        if committed.replayed || !snapshots.is_due(loaded.snapshot, committed.version, loaded.took)
+        {
+            return;
+        }
+        for event in events {
+            loaded.state.dispatch(event);
+        }
+        let stream = &committed.stream;
+        let saved = match snapshots.encode(&loaded.state) {
+            Ok(state) => {
+                let (version, fingerprint) = (committed.version, snapshots.fingerprint());
+                let snapshot = Snapshot {
+                    version,
+                    event_id,
+                    fingerprint,
+                    state,
+                };
+                self.store.save_snapshot(stream, snapshot).await
+            }
+            Err(error) => Err(StoreError::new(
+                StoreErrorKind::InvalidInput,
+                error.to_string(),
+            )),
+        };
+        if let Err(error) = saved {
+            tracing::warn!(%stream, version = %committed.version, %error, "no snapshot was taken");
+        }
+    }
+}
+
+fn invalid_event<E: Event, R>(
+    stream: &StreamId,
+    event: &E,
+    error: EncodeError,
+) -> DispatchError<R> {
+    DispatchError::Invalid(InvalidCommand::Event {
+        stream: stream.clone(),
+        event_type: event.event_type().name,
+        error,
+    })
+}

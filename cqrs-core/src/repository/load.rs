@@ -1,0 +1,153 @@
+//! The state of an aggregate from its snapshot, if one may be used, and its events.
+
+use std::time::{Duration, Instant};
+
+use crate::aggregate::{Aggregate, Snapshots};
+use crate::error::LoadError;
+use crate::event::{Event, EventId, RecordedEvent};
+use crate::store::{Snapshot, Store};
+use crate::stream::StreamId;
+use crate::version::{Position, Version};
+
+/// Events read at once; a stream with fewer costs one round trip.
+const PAGE: usize = 1_000;
+
+/// An aggregate as it stands at a version of its stream.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Loaded<A> {
+    /// The stream it was rebuilt from.
+    pub stream: StreamId,
+    /// The state.
+    pub state: A,
+    /// The version of the last event applied; [`Version::NONE`] if there is none.
+    pub version: Version,
+    /// The position of the last event applied.
+    pub position: Position,
+    /// The id of the last event applied.
+    pub(super) last_event: Option<EventId>,
+    /// The version of the snapshot the state was rebuilt from.
+    pub(super) snapshot: Version,
+    /// How long it took.
+    pub(super) took: Duration,
+}
+
+impl<A: Aggregate> Loaded<A> {
+    fn new(stream: StreamId) -> Self {
+        Self {
+            stream,
+            state: A::default(),
+            version: Version::NONE,
+            position: Position::START,
+            last_event: None,
+            snapshot: Version::NONE,
+            took: Duration::ZERO,
+        }
+    }
+
+    /// Whether the stream has events: whether the aggregate exists.
+    pub fn exists(&self) -> bool {
+        self.version > Version::NONE
+    }
+
+    fn apply(&mut self, events: &[RecordedEvent]) -> Result<(), LoadError> {
+        for event in events {
+            self.state
+                .dispatch(A::Event::decode(event).map_err(Box::new)?);
+        }
+        if let Some(last) = events.last() {
+            self.stand_at(last);
+        }
+        Ok(())
+    }
+
+    fn stand_at(&mut self, event: &RecordedEvent) {
+        self.version = event.version;
+        self.position = event.position;
+        self.last_event = Some(event.id);
+    }
+}
+
+pub(super) async fn load<A: Aggregate>(
+    store: &dyn Store,
+    stream: StreamId,
+) -> Result<Loaded<A>, LoadError> {
+    let began = Instant::now();
+    let mut loaded = Loaded::new(stream);
+    let mut page = match A::snapshots() {
+        Some(snapshots) => begin_at_snapshot(store, &mut loaded, &snapshots).await?,
+        None => {
+            store
+                .read_stream(&loaded.stream, Version::NONE, PAGE)
+                .await?
+        }
+    };
+    loop {
+        loaded.apply(&page)?;
+        if page.len() < PAGE {
+            break;
+        }
+        page = store
+            .read_stream(&loaded.stream, loaded.version, PAGE)
+            .await?;
+    }
+    loaded.took = began.elapsed();
+    Ok(loaded)
+}
+
+/// Takes the state from the snapshot, if there is one that may be used, and returns the events to go on with.
+///
+/// The last event of a full page may be the snapshot's own; the loop above then reads on.
+async fn begin_at_snapshot<A: Aggregate>(
+    store: &dyn Store,
+    loaded: &mut Loaded<A>,
+    snapshots: &Snapshots<A>,
+) -> Result<Vec<RecordedEvent>, LoadError> {
+    let stream = loaded.stream.clone();
+    let (snapshot, mut events) = store
+        .read_from_snapshot(&stream, snapshots.fingerprint(), PAGE)
+        .await?;
+    let Some(snapshot) = snapshot else {
+        return Ok(events);
+    };
+    match restore(&snapshot, events.first(), snapshots) {
+        Ok(state) => {
+            let full = events.len() == PAGE;
+            let own = events.remove(0);
+            loaded.state = state;
+            loaded.snapshot = snapshot.version;
+            loaded.stand_at(&own);
+            if full {
+                // One event short of a page, which must not look like the end of the stream.
+                events.extend(
+                    store
+                        .read_stream(&stream, last_version(&events, own.version), 1)
+                        .await?,
+                );
+            }
+            Ok(events)
+        }
+        Err(reason) => {
+            tracing::warn!(%stream, version = %snapshot.version, reason, "snapshot not used; replaying the events");
+            Ok(store.read_stream(&stream, Version::NONE, PAGE).await?)
+        }
+    }
+}
+
+fn last_version(events: &[RecordedEvent], before: Version) -> Version {
+    events.last().map_or(before, |event| event.version)
+}
+
+/// The state in the snapshot, if `own` shows that it belongs to the stream as it is now (G9).
+fn restore<A>(
+    snapshot: &Snapshot,
+    own: Option<&RecordedEvent>,
+    snapshots: &Snapshots<A>,
+) -> Result<A, String> {
+    match own {
+        Some(own) if own.version == snapshot.version && own.id == snapshot.event_id => snapshots
+            .decode(&snapshot.state)
+            .map_err(|error| error.to_string()),
+        _ => Err("the stream does not hold the event the snapshot was taken after".to_owned()),
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests for what is built with `cqrs`.

@@ -1,0 +1,22 @@
+//! CQRS and event sourcing for Rust.
+
+pub use cqrs_core::*;
+#[cfg(feature = "derive")]
+pub use cqrs_derive::{Aggregate, Command, Event, Query};
+#[cfg(feature = "postgres")]
+pub use cqrs_postgres as postgres;
+#[cfg(feature = "sqlite")]
+pub use cqrs_sqlite as sqlite;
+
+#[doc(hidden)]
+pub use cqrs_core::__private;
+
+/// What most files of an application need: `use cqrs::prelude::*`.
+pub mod prelude {
+    pub use cqrs_core::{
+        Aggregate, Apply, Bus, Command, CommandContext, CommandHandler, Committed, Decision,
+        DispatchError, Event, Handle, Query, QueryError, QueryHandler, emit, ensure,
+    };
+    #[cfg(feature = "derive")]
+    pub use cqrs_derive::{Aggregate, Command, Event, Query};
+}
