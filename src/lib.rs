@@ -1,12 +1,12 @@
-//! CQRS and event sourcing for Rust.
+#![doc = include_str!("../README.md")]
 
 pub use cqrs_core::*;
 #[cfg(feature = "derive")]
 pub use cqrs_derive::{Aggregate, Command, Event, Query};
 #[cfg(feature = "postgres")]
-pub use cqrs_postgres as postgres;
+pub use cqrs_postgres::{self as postgres, PostgresStore};
 #[cfg(feature = "sqlite")]
-pub use cqrs_sqlite as sqlite;
+pub use cqrs_sqlite::{self as sqlite, SqliteStore};
 
 #[doc(hidden)]
 pub use cqrs_core::__private;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::metadata::{Details, Metadata};
+use crate::version::Version;
 
 /// What goes along with a command or a query. Its correlation, causation, actor and tenant end up in the metadata of
 /// the events.
@@ -22,6 +23,7 @@ pub struct DispatchContext {
     causation_id: Uuid,
     details: Details,
     idempotency_key: Option<Arc<str>>,
+    expected_version: Option<Version>,
 }
 
 impl DispatchContext {
@@ -38,6 +40,7 @@ impl DispatchContext {
             causation_id: id,
             details: Details::default(),
             idempotency_key: None,
+            expected_version: None,
         }
     }
 
@@ -49,6 +52,7 @@ impl DispatchContext {
             causation_id: event.id.as_uuid(),
             details: event.metadata.details.clone(),
             idempotency_key: None,
+            expected_version: None,
         }
     }
 
@@ -60,6 +64,7 @@ impl DispatchContext {
             causation_id: self.id,
             details: self.details.clone(),
             idempotency_key: None,
+            expected_version: None,
         }
     }
 
@@ -101,6 +106,14 @@ impl DispatchContext {
         self
     }
 
+    /// Has a command of an aggregate carried out only if the stream of the aggregate is at exactly this version: the one
+    /// the caller has seen. Otherwise it ends in a conflict, without another attempt.
+    #[must_use]
+    pub fn expected_version(mut self, version: Version) -> Self {
+        self.expected_version = Some(version);
+        self
+    }
+
     /// The id of the message: the causation of what it leads to.
     pub fn id(&self) -> Uuid {
         self.id
@@ -124,6 +137,11 @@ impl DispatchContext {
     /// The key that makes a command idempotent, if it has one.
     pub fn key(&self) -> Option<&str> {
         self.idempotency_key.as_deref()
+    }
+
+    /// The version the caller expects the aggregate to have, if it does.
+    pub fn expected(&self) -> Option<Version> {
+        self.expected_version
     }
 
     /// The metadata of the events this message leads to.

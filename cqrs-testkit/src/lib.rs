@@ -1,1 +1,3 @@
 //! Tests for what is built with `cqrs`.
+
+pub mod conformance;

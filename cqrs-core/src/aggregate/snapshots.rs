@@ -59,7 +59,8 @@ impl<A> Snapshots<A> {
         }
     }
 
-    pub(crate) fn fingerprint(&self) -> u64 {
+    /// Tells the shape of the aggregate: a snapshot with another fingerprint is not used.
+    pub fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
 

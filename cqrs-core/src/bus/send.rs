@@ -15,6 +15,7 @@ use crate::context::DispatchContext;
 use crate::error::{DispatchError, QueryError};
 use crate::query::Query;
 use crate::store::BoxError;
+use crate::version::Version;
 
 /// A command about to be sent: await it. Made by [`Bus::send`].
 #[derive(Debug)]
@@ -55,6 +56,12 @@ impl<C: Command> SendCommand<C> {
     /// Makes the command idempotent; see [`DispatchContext::idempotency_key`].
     pub fn idempotency_key(mut self, key: impl Into<Arc<str>>) -> Self {
         self.context = self.context.idempotency_key(key);
+        self
+    }
+
+    /// Carries the command out only at this version; see [`DispatchContext::expected_version`].
+    pub fn expected_version(mut self, version: Version) -> Self {
+        self.context = self.context.expected_version(version);
         self
     }
 }

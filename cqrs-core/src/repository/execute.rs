@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Repository;
+use super::{Repository, Retry};
 use super::load::{Loaded, load};
 use crate::aggregate::{Aggregate, Handle as _};
 use crate::command::{AggregateCommand, Committed, stream_of};
@@ -10,7 +10,7 @@ use crate::context::DispatchContext;
 use crate::error::{DispatchError, InvalidCommand, LoadError};
 use crate::event::{EncodeError, Event, EventId, NewEvent, RecordedEvent};
 use crate::metadata::Metadata;
-use crate::store::{Append, Snapshot, StoreError, StoreErrorKind};
+use crate::store::{Append, Conflict, Snapshot, StoreError, StoreErrorKind};
 use crate::stream::StreamId;
 use crate::version::ExpectedVersion;
 
@@ -33,7 +33,8 @@ impl Repository {
     ) -> Result<Committed, DispatchError<Refusal<C>>> {
         let stream = stream_of(&command).map_err(|error| DispatchError::Invalid(error.into()))?;
         let metadata = Arc::new(context.event_metadata());
-        let mut delays = self.retry.backoff();
+        let retry = context.expected().map_or(self.retry, |_| Retry::never());
+        let mut delays = retry.backoff();
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -76,6 +77,11 @@ impl Repository {
         let mut loaded = load::<C::Aggregate>(&*self.store, stream.clone())
             .await
             .map_err(LoadError::into_dispatch)?;
+        let actual = loaded.version;
+        if let Some(expected) = context.expected().filter(|expected| *expected != actual) {
+            let (stream, expected) = (stream.clone(), expected.into());
+            return Err(DispatchError::Conflict(Conflict { stream, expected, actual }));
+        }
         let events = loaded
             .state
             .handle(command)

@@ -1,1 +1,141 @@
-//! A throw-away PostgreSQL server for tests.
+//! A throw-away Postgres server for the tests of this workspace.
+//!
+//! With `DATABASE_URL` set, tests run on that server. Without it, they run on a server of their own, made from the
+//! installed binaries for this one process and removed when the process ends, however it ends.
+
+#![cfg(unix)]
+
+mod binaries;
+mod cluster;
+mod database;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use sqlx::postgres::PgConnectOptions;
+
+use self::cluster::Cluster;
+pub use self::database::Database;
+
+/// A Postgres server for tests.
+#[derive(Debug)]
+pub struct Server {
+    /// How to reach a database of the server from which others can be made.
+    admin: PgConnectOptions,
+    /// The server's own cluster, if it was started here.
+    cluster: Option<Cluster>,
+}
+
+/// The server that all tests of this process share: the one `DATABASE_URL` names, or one started at the first call.
+///
+/// Blocks until the server answers.
+///
+/// # Errors
+/// When there is none and none can be started; the message says what to install.
+pub fn postgres() -> Result<&'static Server, NoServer> {
+    // A static is never dropped: the watchdog of the cluster cleans up when this process is gone.
+    static SHARED: OnceLock<Result<Server, NoServer>> = OnceLock::new();
+    SHARED
+        .get_or_init(|| match std::env::var("DATABASE_URL") {
+            Ok(url) => Server::at(&url),
+            Err(_) => Server::start_own(),
+        })
+        .as_ref()
+        .map_err(Clone::clone)
+}
+
+impl Server {
+    /// Starts a server for one test alone, which may then [`kill`](Self::kill) it. It stops when the value is dropped.
+    ///
+    /// Blocks until the server answers.
+    ///
+    /// # Errors
+    /// When there are no server binaries or the server does not start.
+    pub fn start_own() -> Result<Self, NoServer> {
+        let cluster = Cluster::start()?;
+        let admin = PgConnectOptions::new_without_pgpass()
+            .host("127.0.0.1")
+            .port(cluster.port())
+            .username("postgres")
+            .database("postgres");
+        Ok(Self { admin, cluster: Some(cluster) })
+    }
+
+    fn at(url: &str) -> Result<Self, NoServer> {
+        let admin = url
+            .parse()
+            .map_err(|error| NoServer::new(format!("DATABASE_URL is not a URL: {error}")))?;
+        Ok(Self { admin, cluster: None })
+    }
+
+    /// Makes an empty database on this server. `hint` becomes part of its name.
+    ///
+    /// # Errors
+    /// When the server does not let us.
+    pub async fn database(&'_ self, hint: &str) -> Result<Database, sqlx::Error> {
+        let keep = self.cluster.is_some();
+        Database::create(&self.admin, hint, keep).await
+    }
+
+    /// Ends the server at once, as a crash would: no transaction ends in good order, nothing is flushed.
+    ///
+    /// # Errors
+    /// When the server was not started here or can't be stopped.
+    pub fn kill(&self) -> Result<(), NoServer> {
+        self.own_cluster()?.kill()
+    }
+
+    /// Starts the server again after [`kill`](Self::kill), at the same address, and blocks until it answers.
+    ///
+    /// # Errors
+    /// When the server was not started here or does not start.
+    pub fn restart(&self) -> Result<(), NoServer> {
+        self.own_cluster()?.restart()
+    }
+
+    fn own_cluster(&self) -> Result<&Cluster, NoServer> {
+        self.cluster
+            .as_ref()
+            .ok_or_else(|| NoServer::new("only a server started by the tests can be stopped"))
+    }
+}
+
+/// Where a client program of Postgres is, such as `pg_dump`; of the same version as the servers started here.
+///
+/// # Errors
+/// When it is not installed.
+pub fn program(name: &str) -> Result<PathBuf, NoServer> {
+    let path = binaries::directory()?.join(name);
+    if Path::is_file(&path) {
+        Ok(path)
+    } else {
+        let path = path.display();
+        Err(NoServer::new(format!("there is no {path}")))
+    }
+}
+
+/// Why there is no server to test with.
+#[derive(Clone)]
+pub struct NoServer(String);
+
+impl NoServer {
+    fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl fmt::Display for NoServer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Reads as the message itself, so that an unwrapped error in a test says what to do.
+impl fmt::Debug for NoServer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NoServer {}

@@ -1,0 +1,172 @@
+//! Reads what `#[derive(Command)]` is on, and checks it.
+
+use quote::ToTokens as _;
+use syn::{Data, DeriveInput, Fields, LitStr, Member, Path, Type, parse_quote};
+
+use super::{Command, Id, Route};
+use crate::attr::{self, Slot, Table};
+use crate::errors::{Errors, nearest};
+use crate::message::{self, infallible};
+use crate::subject::{Subject, cqrs_path};
+
+const ON_TYPE: Table = Table {
+    attribute: "command",
+    known: &[
+        ("aggregate", "aggregate = Account"),
+        ("id", "id = account"),
+        ("outcome", "outcome = TransferDone"),
+        ("error", "error = TransferError"),
+        ("name", "name = \"Withdraw\""),
+        ("crate", "crate = some::path"),
+    ],
+    misplaced: &[("output", "what comes of a command is its `outcome`")],
+};
+
+#[derive(Default)]
+struct Options {
+    aggregate: Slot<Type>,
+    id: Slot<Member>,
+    outcome: Slot<Type>,
+    error: Slot<Type>,
+    name: Slot<LitStr>,
+    crate_path: Slot<Path>,
+}
+
+/// The command that `input` is; `None` if there is no way to make it one.
+pub(super) fn command(input: &DeriveInput, errors: &mut Errors) -> Option<Command> {
+    if let Data::Union(data) = &input.data {
+        errors.at(data.union_token, "a union can't be a command: make it a struct");
+        return None;
+    }
+    let subject = Subject::of(input, "a command", errors);
+    let mut options = Options::default();
+    ON_TYPE.read(&input.attrs, errors, |key, input, errors| {
+        match key.name {
+            "aggregate" => options.aggregate.set(key, key.type_(input)?, errors),
+            "id" => options.id.set(key, key.field(input)?, errors),
+            "outcome" => options.outcome.set(key, key.type_(input)?, errors),
+            "error" => options.error.set(key, key.type_(input)?, errors),
+            "name" => options.name.set(key, key.text(input)?, errors),
+            _ => options.crate_path.set(key, key.path(input)?, errors),
+        }
+        Ok(())
+    });
+    attr::refuse_on_variants("command", input, errors);
+    attr::refuse_on_fields("command", input, errors);
+    Some(Command {
+        name: message::name(options.name.get(), &subject, errors),
+        cqrs: cqrs_path(options.crate_path.take()),
+        route: route(
+            input,
+            (options.aggregate, options.id),
+            (options.outcome, options.error),
+            errors,
+        ),
+        subject,
+    })
+}
+
+fn route(
+    input: &DeriveInput,
+    (aggregate, id): (Slot<Type>, Slot<Member>),
+    (outcome, error): (Slot<Type>, Slot<Type>),
+    errors: &mut Errors,
+) -> Route {
+    // An option that could not be read is missing as well; one error about it is enough.
+    let all_read = errors.is_empty();
+    if aggregate.key().is_some() || id.key().is_some() {
+        if let Some(key) = outcome.key() {
+            errors.at(
+                key,
+                "what comes of the command of an aggregate is always `Committed`: remove `outcome`, or remove \
+                 `aggregate` and `id` and write a `CommandHandler`",
+            );
+        }
+        if let Some(key) = error.key() {
+            errors.at(
+                key,
+                "the command of an aggregate fails with the aggregate's error: remove `error`, or remove `aggregate` \
+                 and `id` and write a `CommandHandler`",
+            );
+        }
+        match (aggregate.key(), id.key()) {
+            (None, Some(key)) if all_read => errors.at(
+                key,
+                "`id` is the key of an aggregate: say of which, as in `aggregate = Account`",
+            ),
+            (Some(key), None) if all_read => errors.at(
+                key,
+                format_args!(
+                    "which field has the key of the aggregate? write `id = …` beside it{}",
+                    fields_of(input)
+                ),
+            ),
+            _ => {}
+        }
+        if let Some(aggregate) = aggregate.take() {
+            let id = checked_id(input, id.take(), errors);
+            return Route::Aggregate { aggregate, id };
+        }
+    } else if outcome.key().is_none() && error.key().is_none() && all_read {
+        errors.at(
+            &input.ident,
+            "who carries the command out? write `#[command(aggregate = Account, id = account)]` if an aggregate \
+             decides on it, or `#[command(outcome = …, error = …)]` if a `CommandHandler` does",
+        );
+    }
+    Route::Handler {
+        outcome: outcome.take().unwrap_or_else(|| parse_quote!(())),
+        error: error.take().unwrap_or_else(infallible),
+    }
+}
+
+fn checked_id(input: &DeriveInput, id: Option<Member>, errors: &mut Errors) -> Id {
+    let Data::Struct(data) = &input.data else {
+        errors.at(
+            &input.ident,
+            "an enum can't be the command of an aggregate: make each variant a struct of its own, which the aggregate \
+             handles by itself",
+        );
+        return Id::Unknown;
+    };
+    let Some(id) = id else {
+        return Id::Unknown;
+    };
+    if data.fields.members().any(|member| member == id) {
+        return Id::Field(id);
+    }
+    let written = id.to_token_stream().to_string();
+    let names = field_names(&data.fields);
+    let meant = nearest(&written, names.iter().map(String::as_str))
+        .map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+    errors.at(
+        &id,
+        format_args!(
+            "there is no field `{written}` that could have the key of the aggregate{meant}{}",
+            fields_of(input)
+        ),
+    );
+    Id::Unknown
+}
+
+fn field_names(fields: &Fields) -> Vec<String> {
+    fields
+        .members()
+        .map(|member| member.to_token_stream().to_string())
+        .collect()
+}
+
+/// Names the fields there are, as the end of a message.
+fn fields_of(input: &DeriveInput) -> String {
+    let Data::Struct(data) = &input.data else {
+        return String::new();
+    };
+    let names: Vec<String> = field_names(&data.fields)
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match names.len() {
+        0 => "; the struct has no fields: add one".to_owned(),
+        _ => format!("; the fields are {}", names.join(", ")),
+    }
+}

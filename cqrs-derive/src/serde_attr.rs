@@ -1,0 +1,46 @@
+//! Looks at the serde attributes beside ours, as far as the two concern each other.
+
+use proc_macro2::TokenTree;
+use syn::ext::IdentExt as _;
+use syn::parse::ParseStream;
+use syn::{Attribute, Ident, LitStr, Path, Token, parse_quote};
+
+/// The options of all `#[serde(…)]` attributes, by their names. What serde would not understand is left to serde.
+pub(crate) fn options(attributes: &[Attribute]) -> Vec<Ident> {
+    let mut options = Vec::new();
+    each_option(attributes, |option, _| options.push(option));
+    options
+}
+
+/// The path to serde that `#[serde(crate = "…")]` gives, or `::serde`.
+pub(crate) fn serde_path(attributes: &[Attribute]) -> Path {
+    let mut path = None;
+    each_option(attributes, |option, input| {
+        let ahead = input.fork();
+        if option == "crate" && ahead.parse::<Token![=]>().is_ok() {
+            let text = ahead.parse::<LitStr>().ok();
+            path = text.and_then(|text| text.parse_with(Path::parse_mod_style).ok());
+        }
+    });
+    path.unwrap_or_else(|| parse_quote!(::serde))
+}
+
+/// Calls `see` with every option and the input after its name.
+fn each_option(attributes: &[Attribute], mut see: impl FnMut(Ident, ParseStream)) {
+    for attribute in attributes {
+        if !attribute.path().is_ident("serde") {
+            continue;
+        }
+        // An error here is one that serde reports.
+        let _ = attribute.parse_args_with(|input: ParseStream| {
+            while !input.is_empty() {
+                see(input.call(Ident::parse_any)?, input);
+                while !input.is_empty() && !input.peek(Token![,]) {
+                    input.parse::<TokenTree>()?;
+                }
+                input.parse::<Option<Token![,]>>()?;
+            }
+            Ok(())
+        });
+    }
+}

@@ -1,0 +1,6 @@
+-- ?1 id
+SELECT
+    position, version, event_id, event_type, schema_version, payload, correlation_id, causation_id, details,
+    recorded_at, category, key
+FROM cqrs_events
+WHERE event_id = ?1

@@ -1,0 +1,11 @@
+-- Positions are given out under the write lock and become visible in their order, so that what a statement sees is
+-- the log from its beginning without holes that fill later.
+--
+-- ?1 after this position, ?2 at most so many
+SELECT
+    position, version, event_id, event_type, schema_version, payload, correlation_id, causation_id, details,
+    recorded_at, category, key
+FROM cqrs_events
+WHERE position > ?1
+ORDER BY position
+LIMIT ?2

@@ -1,0 +1,94 @@
+//! From errors of SQLite to errors of the framework. No other file knows result codes.
+
+use cqrs_core::{StoreError, StoreErrorKind};
+
+// Primary result codes, see <https://www.sqlite.org/rescode.html>; the low byte of an extended one.
+const ERROR: i32 = 1;
+const PERM: i32 = 3;
+const BUSY: i32 = 5;
+const LOCKED: i32 = 6;
+const READONLY: i32 = 8;
+const IOERR: i32 = 10;
+const CORRUPT: i32 = 11;
+const FULL: i32 = 13;
+const CANTOPEN: i32 = 14;
+const PROTOCOL: i32 = 15;
+const TOOBIG: i32 = 18;
+const AUTH: i32 = 23;
+const NOTADB: i32 = 26;
+
+/// The error for what SQLite or the pool answered while `doing` something.
+pub(crate) fn failed(doing: &str, error: sqlx::Error) -> StoreError {
+    let (kind, advice) = explain(&error);
+    StoreError::new(kind, format!("{doing}: {advice}")).caused_by(error)
+}
+
+/// The same for a statement that writes events: where it may have written, that is said.
+pub(crate) fn append_failed(doing: &str, error: sqlx::Error) -> StoreError {
+    // A failed write or sync may have reached the disk nevertheless, and a crash right now would bring it to light.
+    let in_doubt =
+        primary_code(&error) == Some(IOERR) || matches!(error, sqlx::Error::WorkerCrashed);
+    if !in_doubt {
+        return failed(doing, error);
+    }
+    let advice = "the file could not be written; check the disk and append the same events again";
+    StoreError::new(StoreErrorKind::OutcomeUnknown, format!("{doing}: {advice}")).caused_by(error)
+}
+
+/// Whether a row was refused because another one like it is stored.
+pub(crate) fn is_unique_violation(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
+fn explain(error: &sqlx::Error) -> (StoreErrorKind, &'static str) {
+    use StoreErrorKind::{Busy, Corrupt, InvalidInput, Other, Unavailable, Unsupported};
+    if let Some(code) = primary_code(error) {
+        return match code {
+            BUSY | LOCKED | PROTOCOL => (
+                Busy,
+                "another connection has kept the database locked for longer than the busy timeout; \
+                 end its long transaction, or raise the timeout",
+            ),
+            FULL => (Unavailable, "the disk is full; free some space"),
+            READONLY | PERM | AUTH => (
+                Unavailable,
+                "the database may only be read; check the permissions of the file and its directory",
+            ),
+            CANTOPEN => (
+                Unavailable,
+                "the file can't be opened; check that it is a file, that its directory exists, and \
+                 the permissions of both",
+            ),
+            IOERR => (Unavailable, "the file can't be read or written; check the disk"),
+            CORRUPT => (
+                Corrupt,
+                "the file is damaged; restore a backup, or see `.recover` of the sqlite3 shell",
+            ),
+            NOTADB => (Unsupported, "the file is not an SQLite database"),
+            TOOBIG => (InvalidInput, "more than SQLite takes in one statement; split it"),
+            // The statements are fixed and tested, so it is the tables that are not as they were made.
+            ERROR => (
+                Unsupported,
+                "the tables are not as this program made them; restore them from a backup",
+            ),
+            _ => (Other, "SQLite refused a statement"),
+        };
+    }
+    match error {
+        sqlx::Error::PoolTimedOut => {
+            (Busy, "too much is going on at once: no connection came free within the busy timeout")
+        }
+        sqlx::Error::PoolClosed => (Unavailable, "the store has been closed; open it again"),
+        sqlx::Error::Io(_) => (Unavailable, "the file can't be opened"),
+        sqlx::Error::WorkerCrashed => (Unavailable, "the connection broke; try again"),
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+            (Corrupt, "a row holds something that was never stored there")
+        }
+        _ => (Other, "the database driver failed"),
+    }
+}
+
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    let code = error.as_database_error()?.code()?;
+    code.parse::<i32>().ok().map(|extended| extended & 0xff)
+}

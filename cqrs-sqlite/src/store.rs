@@ -1,0 +1,259 @@
+//! The store: opening, closing, and the ports.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use cqrs_core::{
+    Append, AppendError, Appended, EventId, EventStore, LogPage, Position, RecordedEvent, Snapshot,
+    SnapshotStore, StoreError, StoreErrorKind, StreamId, Version,
+};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, query_scalar};
+use tracing::debug;
+
+use crate::{append, error, migrate, read, snapshot};
+
+/// Keeps events in one SQLite file.
+///
+/// Clones share the connections and are cheap. Several stores, in one process or in many on the same machine, may have
+/// the same file open; SQLite lets one of them write at a time.
+#[derive(Clone)]
+pub struct SqliteStore {
+    path: Arc<Path>,
+    /// One connection: writers queue here in order of arrival rather than at the lock of the file, where SQLite polls.
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the store in this file, with the default options. See [`SqliteOptions::open`].
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::options(path).open().await
+    }
+
+    /// Options for the store in this file.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("bank.db");
+    /// use std::time::Duration;
+    ///
+    /// use cqrs_sqlite::SqliteStore;
+    ///
+    /// let store = SqliteStore::options(&path)
+    ///     .busy_timeout(Duration::from_secs(30))
+    ///     .readers(2)
+    ///     .open()
+    ///     .await?;
+    /// # store.close().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn options(path: impl AsRef<Path>) -> SqliteOptions {
+        SqliteOptions {
+            path: path.as_ref().to_owned(),
+            busy_timeout: Duration::from_secs(5),
+            readers: 4,
+        }
+    }
+
+    /// A store in memory, gone when its last clone is dropped: for tests and for trying things out.
+    ///
+    /// It has a single connection, so reads wait for writes.
+    pub async fn in_memory() -> Result<Self, StoreError> {
+        let options = Self::options(":memory:");
+        let pool = options.pool(1).connect_lazy_with(options.connection());
+        prepare(&pool, "memory", "opening a store in memory").await?;
+        Ok(Self { path: options.path.into(), readers: pool.clone(), writer: pool })
+    }
+
+    /// Waits for what is going on and closes the connections of this store and all its clones, which then fail with
+    /// kind [`Unavailable`](StoreErrorKind::Unavailable).
+    ///
+    /// The last one to close a file leaves it without the `-wal` and `-shm` files beside it. Nothing is lost without
+    /// closing: every append is durable when it returns.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+        debug!(path = %self.path.display(), "closed the store");
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// How to open a [`SqliteStore`]; made by [`SqliteStore::options`].
+#[derive(Debug, Clone)]
+#[must_use = "options do nothing until `open` is called"]
+pub struct SqliteOptions {
+    path: PathBuf,
+    busy_timeout: Duration,
+    readers: u32,
+}
+
+impl SqliteOptions {
+    /// How long an operation waits while others have the database locked, before it fails with kind
+    /// [`Busy`](StoreErrorKind::Busy); 5 seconds by default.
+    ///
+    /// Operations of this store also wait so long, but at least a second, for one of its connections to come free.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// How many reads may go on at once, each on a connection and a thread of its own; 4 by default, and at least 1.
+    /// Reads and writes do not wait for each other.
+    pub fn readers(mut self, connections: u32) -> Self {
+        self.readers = connections.max(1);
+        self
+    }
+
+    /// Opens the store. A file that does not exist is created, with the tables of the store; one that was made by an
+    /// older version of this crate is brought up to date. Several processes may do this at once.
+    ///
+    /// The file may hold tables of the application, too: those of the store begin with `cqrs_`. It is switched to
+    /// write-ahead logging, which is a lasting property of the file.
+    ///
+    /// Cancellation: when the future is dropped, the file has either all tables or none of them.
+    ///
+    /// # Errors
+    /// Of kind [`Unavailable`](StoreErrorKind::Unavailable) when the file can't be opened or created, as when its
+    /// directory does not exist; [`Unsupported`](StoreErrorKind::Unsupported) when it is not an SQLite database or its
+    /// tables were made by a newer version of this crate; [`Busy`](StoreErrorKind::Busy) when another process keeps it
+    /// locked.
+    pub async fn open(self) -> Result<SqliteStore, StoreError> {
+        let doing = format!("opening `{}`", self.path.display());
+        let path = checked(&self.path, &doing)?;
+        let options = self.connection().filename(&path);
+        let writer = self.pool(1).connect_lazy_with(options.clone().create_if_missing(true));
+        let started = Instant::now();
+        // SQLite does not wait for some of the locks taken here, so waiting is done here.
+        while let Err(failed) = prepare(&writer, "wal", &doing).await {
+            if failed.kind() != StoreErrorKind::Busy || started.elapsed() >= self.busy_timeout {
+                return Err(failed);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // A reader that is connected later must not make a new file in place of one that was removed.
+        let readers = self.pool(self.readers).connect_lazy_with(options.pragma("query_only", "ON"));
+        debug!(path = %path.display(), "opened the store");
+        Ok(SqliteStore { path: path.into(), writer, readers })
+    }
+
+    fn connection(&self) -> SqliteConnectOptions {
+        // SQLite counts milliseconds in 31 bits.
+        const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+        SqliteConnectOptions::new()
+            .busy_timeout(self.busy_timeout.min(LONGEST))
+            // The log is synced at every commit: what is acknowledged survives a power failure (G3).
+            .synchronous(SqliteSynchronous::Full)
+            // On macOS a sync leaves data in the cache of the disk unless asked for more; elsewhere it has no effect.
+            .pragma("fullfsync", "ON")
+            // The store reports what matters itself.
+            .disable_statement_logging()
+    }
+
+    fn pool(&self, connections: u32) -> SqlitePoolOptions {
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(self.busy_timeout.max(Duration::from_secs(1)))
+            // A connection to a file does not age, and one to a database in memory is the database.
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+    }
+}
+
+/// Makes a database ready: the journal, the tables.
+async fn prepare(writer: &SqlitePool, journal: &str, doing: &str) -> Result<(), StoreError> {
+    let failed = |failed| error::failed(doing, failed);
+    let mut connection = writer.acquire().await.map_err(failed)?;
+    let journal_now: String = query_scalar("PRAGMA journal_mode = WAL")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+    if journal_now != journal {
+        return Err(StoreError::new(
+            StoreErrorKind::Unsupported,
+            format!(
+                "{doing}: it does not take write-ahead logging but stays in journal mode `{journal_now}`; \
+                 use a local disk"
+            ),
+        ));
+    }
+    migrate::migrate(&mut connection, doing).await
+}
+
+/// The path as SQLite takes it: absolute, so that no name means something special and changing the working directory
+/// changes nothing.
+fn checked(path: &Path, doing: &str) -> Result<PathBuf, StoreError> {
+    let refused = |kind, why: String| StoreError::new(kind, format!("{doing}: {why}"));
+    if path == Path::new(":memory:") {
+        let why = "a database in memory is opened with `SqliteStore::in_memory()`";
+        return Err(refused(StoreErrorKind::InvalidInput, why.to_owned()));
+    }
+    if ["sqlite:", "file:"].iter().any(|scheme| path.to_string_lossy().starts_with(scheme)) {
+        let why = "a path is expected, not a URL";
+        return Err(refused(StoreErrorKind::InvalidInput, why.to_owned()));
+    }
+    let path = std::path::absolute(path)
+        .map_err(|error| refused(StoreErrorKind::InvalidInput, error.to_string()))?;
+    match path.parent() {
+        Some(directory) if !directory.is_dir() => Err(refused(
+            StoreErrorKind::Unavailable,
+            format!("directory `{}` does not exist; create it", directory.display()),
+        )),
+        _ => Ok(path),
+    }
+}
+
+#[async_trait]
+impl EventStore for SqliteStore {
+    /// As for every store. An append waits for its turn among the writers of all processes.
+    ///
+    /// When the future is dropped, the append may still be stored a moment later: SQLite works on a thread of its own.
+    async fn append(&self, append: &Append) -> Result<Appended, AppendError> {
+        append::append(&self.writer, &self.readers, append).await
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        read::read_stream(&self.readers, stream, after, limit).await
+    }
+
+    async fn read_log(&self, after: Position, limit: usize) -> Result<LogPage, StoreError> {
+        read::read_log(&self.readers, after, limit).await
+    }
+
+    async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {
+        read::find(&self.readers, id).await
+    }
+}
+
+#[async_trait]
+impl SnapshotStore for SqliteStore {
+    async fn read_from_snapshot(
+        &self,
+        stream: &StreamId,
+        fingerprint: u64,
+        limit: usize,
+    ) -> Result<(Option<Snapshot>, Vec<RecordedEvent>), StoreError> {
+        snapshot::read_from_snapshot(&self.readers, stream, fingerprint, limit).await
+    }
+
+    async fn save_snapshot(&self, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
+        snapshot::save_snapshot(&self.writer, stream, &snapshot).await
+    }
+}

@@ -1,0 +1,74 @@
+//! Every statement fits the tables and uses an index where it must.
+
+use std::fs;
+use std::path::Path;
+
+use cqrs_sqlite::SqliteStore;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Executor, Row, SqlSafeStr, query};
+
+use crate::support::{connect, place};
+
+fn files(directory: &str) -> Vec<(String, String)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+    let mut files: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+async fn plan(connection: &mut SqliteConnection, sql: &str) -> String {
+    let plan = query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+        .fetch_all(connection)
+        .await
+        .unwrap();
+    let details = plan.iter().map(|row| row.get::<String, _>("detail"));
+    details.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn every_statement_is_accepted_by_the_migrated_schema() {
+    let place = place();
+    SqliteStore::open(&place.path).await.unwrap().close().await;
+    let mut connection = connect(&place.path).await;
+    let files = files("sql");
+    assert!(files.len() > 10);
+    for (name, sql) in files {
+        let prepared = (&mut connection).prepare(AssertSqlSafe(sql).into_sql_str()).await;
+        assert!(prepared.is_ok(), "{name}: {prepared:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_statement_on_events_reads_the_whole_table() {
+    let place = place();
+    SqliteStore::open(&place.path).await.unwrap().close().await;
+    let mut connection = connect(&place.path).await;
+    for (name, sql) in files("sql") {
+        if !sql.contains("cqrs_events") {
+            continue;
+        }
+        let plan = plan(&mut connection, &sql).await;
+        for line in plan.lines() {
+            let scans_a_table = line.starts_with("SCAN")
+                && !["VIRTUAL TABLE", "CONSTANT ROW", "stream", "stored", "snapshot", "subquery"]
+                    .iter()
+                    .any(|harmless| line.contains(harmless));
+            assert!(!scans_a_table, "{name}:\n{plan}");
+        }
+        eprintln!("{name}:\n{plan}\n");
+    }
+}
+
+#[test]
+fn migrations_are_numbered_without_gaps() {
+    for ((name, _), number) in files("migrations").iter().zip(1..) {
+        assert!(name.starts_with(&format!("{number:04}_")), "{name}");
+    }
+}

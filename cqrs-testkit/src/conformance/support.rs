@@ -1,0 +1,334 @@
+//! What the cases share: making events, appending, reading, and saying what is wrong.
+
+use std::collections::HashMap;
+use std::fmt::{Debug, Display};
+use std::future::Future;
+use std::sync::Arc;
+
+use cqrs_core::{
+    Append, AppendError, Appended, Conflict, EventId, ExpectedVersion, Metadata, NewEvent, Payload,
+    Position, RecordedEvent, Store, StoreErrorKind, StreamId, Version,
+};
+use tokio::task::JoinSet;
+
+use super::Fixture;
+
+/// Events read at once where a case is not about paging.
+const PAGE: usize = 1_000;
+
+pub(super) fn stream(category: &str, key: &str) -> StreamId {
+    StreamId::new(category, key).unwrap_or_else(|error| panic!("bad stream in the suite: {error}"))
+}
+
+/// An account: the stream of cases to which its name does not matter.
+pub(super) fn account(key: impl Display) -> StreamId {
+    stream("account", &key.to_string())
+}
+
+pub(super) fn event(label: impl Display) -> NewEvent {
+    event_with_id(EventId::random(), label)
+}
+
+pub(super) fn event_with_id(id: EventId, label: impl Display) -> NewEvent {
+    let payload = json(&format!(r#"{{"label":"{label}"}}"#));
+    typed_event(id, "suite.happened", 1, payload)
+}
+
+pub(super) fn typed_event(id: EventId, name: &str, schema: u32, payload: Payload) -> NewEvent {
+    let metadata = Arc::new(Metadata::of(EventId::random().as_uuid()));
+    NewEvent::from_parts(id, name.to_owned(), schema, payload, metadata)
+        .unwrap_or_else(|error| panic!("bad event in the suite: {error}"))
+}
+
+pub(super) fn json(text: &str) -> Payload {
+    Payload::from_json(text).unwrap_or_else(|error| panic!("bad JSON in the suite: {error}"))
+}
+
+pub(super) fn events(label: impl Display, count: usize) -> Vec<NewEvent> {
+    (0..count).map(|index| event(format!("{label} {index}"))).collect()
+}
+
+pub(super) fn append_of(
+    stream: &StreamId,
+    expected: ExpectedVersion,
+    events: Vec<NewEvent>,
+) -> Append {
+    Append::new(stream.clone(), expected, events)
+        .unwrap_or_else(|error| panic!("bad append in the suite: {error}"))
+}
+
+/// Appends what must be possible to append.
+pub(super) async fn append(store: &dyn Store, append: &Append) -> Appended {
+    store
+        .append(append)
+        .await
+        .unwrap_or_else(|error| panic!("{}, which is allowed, failed: {error}", described(append)))
+}
+
+/// Appends events wherever the stream stands.
+pub(super) async fn add(store: &dyn Store, stream: &StreamId, events: Vec<NewEvent>) -> Appended {
+    append(store, &append_of(stream, ExpectedVersion::Any, events)).await
+}
+
+/// What an append is, in words that begin a message.
+pub(super) fn described(append: &Append) -> String {
+    format!(
+        "an append of {} event(s) to stream `{}`, expecting {}",
+        append.events().len(),
+        append.stream(),
+        append.expected()
+    )
+}
+
+/// What an event is, in words.
+pub(super) fn named(event: &RecordedEvent) -> String {
+    format!(
+        "event {} (version {} of stream `{}`, position {})",
+        event.id, event.version, event.stream, event.position
+    )
+}
+
+#[track_caller]
+pub(super) fn same<T: PartialEq + Debug>(what: impl Display, found: T, right: T) {
+    assert!(found == right, "{what} is wrong\n   found: {found:?}\n  should: {right:?}");
+}
+
+/// The conflict an append must end with.
+#[track_caller]
+pub(super) fn conflict(append: &Append, outcome: Result<Appended, AppendError>) -> Conflict {
+    match outcome {
+        Err(AppendError::Conflict(conflict)) => conflict,
+        Err(AppendError::Store(error)) => {
+            panic!("{} must be a conflict, but the store answers: {error}", described(append))
+        }
+        Ok(appended) => panic!(
+            "{} must be a conflict, but the store says it is at {appended}",
+            described(append)
+        ),
+    }
+}
+
+/// Checks that an append is refused because of an id that is stored elsewhere.
+#[track_caller]
+pub(super) fn duplicate(append: &Append, why: &str, outcome: Result<Appended, AppendError>) {
+    match outcome {
+        Err(AppendError::Store(error)) if error.kind() == StoreErrorKind::DuplicateEvent => {}
+        Err(error) => panic!(
+            "{} must be refused with the kind DuplicateEvent, because {why}; the store answers: {error:?}",
+            described(append)
+        ),
+        Ok(appended) => panic!(
+            "{} must be refused, because {why}; the store says it is at {appended} (replayed: {})",
+            described(append),
+            appended.replayed
+        ),
+    }
+}
+
+/// All events of a stream.
+pub(super) async fn read(store: &dyn Store, stream: &StreamId) -> Vec<RecordedEvent> {
+    read_in_pages(store, stream, PAGE).await
+}
+
+pub(super) async fn read_in_pages(
+    store: &dyn Store,
+    stream: &StreamId,
+    limit: usize,
+) -> Vec<RecordedEvent> {
+    let mut events: Vec<RecordedEvent> = Vec::new();
+    loop {
+        let after = events.last().map_or(Version::NONE, |event| event.version);
+        let page = store.read_stream(stream, after, limit).await;
+        let page = page.unwrap_or_else(|error| panic!("stream `{stream}` can't be read: {error}"));
+        check_stream_page(stream, after, limit, &page);
+        let is_last = page.len() < limit;
+        events.extend(page);
+        if is_last {
+            return events;
+        }
+    }
+}
+
+/// Checks that a page of a stream holds its events without gap.
+#[track_caller]
+pub(super) fn check_stream_page(
+    stream: &StreamId,
+    after: Version,
+    limit: usize,
+    page: &[RecordedEvent],
+) {
+    assert!(
+        page.len() <= limit,
+        "reading at most {limit} events of stream `{stream}` gives {}",
+        page.len()
+    );
+    for (event, version) in page.iter().zip(after.plus(1).get()..) {
+        assert!(
+            event.version.get() == version && event.stream == *stream,
+            "reading stream `{stream}` after version {after}: version {version} comes next, but there is {}",
+            named(event)
+        );
+    }
+}
+
+/// All events of the log.
+pub(super) async fn log(store: &Arc<dyn Store>) -> Vec<RecordedEvent> {
+    let mut follower = Follower::new(store, PAGE);
+    follower.catch_up().await;
+    follower.seen
+}
+
+/// Checks that a stream holds these events and nothing else, with everything they were appended with.
+pub(super) async fn holds(store: &dyn Store, stream: &StreamId, events: &[NewEvent]) {
+    let stored = read(store, stream).await;
+    assert!(
+        stored.len() == events.len(),
+        "stream `{stream}` must hold {} event(s), but has {}",
+        events.len(),
+        stored.len()
+    );
+    for (stored, event) in stored.iter().zip(events) {
+        is_kept(stored, event);
+    }
+}
+
+/// Checks that an event was stored with everything it was appended with.
+#[track_caller]
+pub(super) fn is_kept(stored: &RecordedEvent, event: &NewEvent) {
+    let named = named(stored);
+    same(format!("the id of {named}"), stored.id, event.id());
+    same(
+        format!("the type of {named}"),
+        (&*stored.event_type, stored.schema_version),
+        (event.event_type(), event.schema_version()),
+    );
+    same(format!("the metadata of {named}"), &stored.metadata, event.metadata());
+    let (found, right) = (stored.payload.as_str(), event.payload().as_str());
+    if found != right {
+        let at = found.bytes().zip(right.bytes()).take_while(|(a, b)| a == b);
+        let at = at.count();
+        panic!(
+            "the payload of {named} is not kept byte for byte: {} bytes instead of {}, different from byte {at} on\n   \
+             found: {:?}\n  should: {:?}",
+            found.len(),
+            right.len(),
+            excerpt(found, at),
+            excerpt(right, at),
+        );
+    }
+}
+
+fn excerpt(text: &str, at: usize) -> String {
+    let bytes = &text.as_bytes()[at.saturating_sub(20).min(text.len())..];
+    String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned()
+}
+
+/// Follows the log in pages and checks what must be true of every page.
+pub(super) struct Follower {
+    store: Arc<dyn Store>,
+    page: usize,
+    after: Position,
+    versions: HashMap<StreamId, Version>,
+    pub(super) seen: Vec<RecordedEvent>,
+}
+
+impl Follower {
+    pub(super) fn new(store: &Arc<dyn Store>, page: usize) -> Self {
+        Self {
+            store: store.clone(),
+            page,
+            after: Position::START,
+            versions: HashMap::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// Reads a page; whether it led further.
+    pub(super) async fn turn(&mut self) -> bool {
+        let (after, limit) = (self.after, self.page);
+        let page = self.store.read_log(after, limit).await;
+        let page = page.unwrap_or_else(|error| panic!("the log can't be read: {error}"));
+        assert!(
+            page.events.len() <= limit,
+            "reading at most {limit} events of the log gives {}",
+            page.events.len()
+        );
+        assert!(
+            page.through >= after,
+            "reading the log after position {after} leads back to {}",
+            page.through
+        );
+        let mut last = after;
+        for event in page.events {
+            assert!(
+                event.position > last && event.position <= page.through,
+                "reading the log after position {after} through {}, {} comes after position {last}",
+                page.through,
+                named(&event)
+            );
+            last = event.position;
+            let version = self.versions.entry(event.stream.clone()).or_default();
+            assert!(
+                event.version == version.plus(1),
+                "a follower of the log with pages of {limit} saw version {version} of a stream and then {}",
+                named(&event)
+            );
+            *version = event.version;
+            self.seen.push(event);
+        }
+        self.after = page.through;
+        page.through > after
+    }
+
+    /// Reads to the end of the log.
+    pub(super) async fn catch_up(&mut self) {
+        while self.turn().await {}
+    }
+
+    /// Checks that it has seen the events of `log`, which is everything there is.
+    pub(super) fn has_seen(&self, log: &[RecordedEvent]) {
+        let positions = self.seen.iter().map(|event| event.position);
+        let positions: std::collections::HashSet<_> = positions.collect();
+        if let Some(missed) = log.iter().find(|event| !positions.contains(&event.position)) {
+            panic!(
+                "a follower of the log with pages of {} was led past {}, which it never saw",
+                self.page,
+                named(missed)
+            );
+        }
+        same(
+            format!("what a follower with pages of {} saw", self.page),
+            self.seen.len(),
+            log.len(),
+        );
+    }
+}
+
+/// Several handles on the same database.
+pub(super) async fn handles<const N: usize>(fixture: &Arc<dyn Fixture>) -> [Arc<dyn Store>; N] {
+    let mut handles = Vec::with_capacity(N);
+    for _ in 0..N {
+        handles.push(fixture.open().await);
+    }
+    handles.try_into().unwrap_or_else(|_| unreachable!("as many as were opened"))
+}
+
+/// Runs `tasks` side by side and returns what they return, in order.
+pub(super) async fn at_once<T: Send + 'static>(
+    tasks: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let mut running = JoinSet::new();
+    for (index, task) in tasks.into_iter().enumerate() {
+        running.spawn(async move { (index, task.await) });
+    }
+    let mut outcomes = Vec::new();
+    while let Some(outcome) = running.join_next().await {
+        match outcome {
+            Ok(outcome) => outcomes.push(outcome),
+            // The reason is what the case fails with.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    outcomes.sort_by_key(|(index, _)| *index);
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+}

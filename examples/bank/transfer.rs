@@ -1,0 +1,42 @@
+//! Transfers: a command that spans two accounts.
+
+use cqrs::prelude::*;
+
+use crate::account::{AccountCommand, AccountError};
+
+/// Moves money from one account to another.
+#[derive(Debug, Clone, Command)]
+#[command(error = AccountError)]
+pub struct Transfer {
+    /// Names the transfer; sent again with the same id, it goes on where it was interrupted.
+    pub id: String,
+    pub from: String,
+    pub to: String,
+    pub cents: u64,
+}
+
+/// Carries transfers out step by step. Each step is idempotent under the transfer's id, so that after a crash the
+/// whole transfer is simply sent again.
+pub struct Transfers;
+
+impl CommandHandler<Transfer> for Transfers {
+    async fn handle(
+        &self,
+        transfer: Transfer,
+        context: &CommandContext,
+    ) -> Result<(), DispatchError<AccountError>> {
+        let Transfer { id, from, to, cents } = transfer;
+        let send = |command| context.send(command).idempotency_key(id.as_str());
+
+        let (account, other) = (from.clone(), to.clone());
+        send(AccountCommand::SendTransfer { account, to: other, cents }).await?;
+
+        let (account, other) = (to.clone(), from.clone());
+        let received = send(AccountCommand::ReceiveTransfer { account, from: other, cents }).await;
+        let Err(DispatchError::Rejected(reason)) = received else {
+            return received.map(|_| ());
+        };
+        send(AccountCommand::ReturnTransfer { account: from, to, cents }).await?;
+        Err(AccountError::Receiver(Box::new(reason)).into())
+    }
+}
