@@ -77,7 +77,5 @@ pub struct Committed {
 pub(crate) fn stream_of<C: AggregateCommand>(
     command: &C,
 ) -> Result<StreamId, crate::stream::InvalidStreamId> {
-    command
-        .stream_key()
-        .with_text(|key| StreamId::new(C::Aggregate::CATEGORY, key))
+    command.stream_key().with_text(|key| StreamId::new(C::Aggregate::CATEGORY, key))
 }

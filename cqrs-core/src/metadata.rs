@@ -36,11 +36,7 @@ pub struct Details {
 impl Metadata {
     /// Metadata of a message that nothing known led to: its own id is both correlation and causation.
     pub fn of(message_id: Uuid) -> Self {
-        Self {
-            correlation_id: message_id,
-            causation_id: message_id,
-            details: Details::default(),
-        }
+        Self { correlation_id: message_id, causation_id: message_id, details: Details::default() }
     }
 }
 
@@ -53,10 +49,8 @@ impl Details {
     /// Refuses what no store could keep (G13).
     pub(crate) fn check(&self) -> Result<(), InvalidEvent> {
         let own = [self.actor.as_deref(), self.tenant.as_deref()];
-        let extra = self
-            .extra
-            .iter()
-            .flat_map(|(key, value)| [Some(key.as_str()), Some(value.as_str())]);
+        let extra =
+            self.extra.iter().flat_map(|(key, value)| [Some(key.as_str()), Some(value.as_str())]);
         let mut bytes = 0;
         for text in own.into_iter().chain(extra).flatten() {
             if text.contains('\0') {
@@ -67,9 +61,7 @@ impl Details {
         if bytes > MAX_METADATA_BYTES {
             return Err(InvalidEvent::MetadataTooLarge(bytes));
         }
-        if let Some(key) = ["actor", "tenant"]
-            .into_iter()
-            .find(|key| self.extra.contains_key(*key))
+        if let Some(key) = ["actor", "tenant"].into_iter().find(|key| self.extra.contains_key(*key))
         {
             return Err(InvalidEvent::ReservedMetadataKey(key));
         }

@@ -29,10 +29,7 @@ impl StreamId {
         text.push_str(category);
         text.push('/');
         text.push_str(key);
-        Ok(Self {
-            text: text.into(),
-            category_bytes: category.len(),
-        })
+        Ok(Self { text: text.into(), category_bytes: category.len() })
     }
 
     /// The category: the kind of aggregate whose events the stream holds.
@@ -105,10 +102,9 @@ fn check_category(category: &str) -> Result<(), InvalidStreamId> {
         |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
     match category.chars().find(|character| !allowed(*character)) {
         None => Ok(()),
-        Some(character) => Err(InvalidStreamId::CategoryCharacter {
-            category: category.to_owned(),
-            character,
-        }),
+        Some(character) => {
+            Err(InvalidStreamId::CategoryCharacter { category: category.to_owned(), character })
+        }
     }
 }
 
@@ -133,18 +129,12 @@ mod tests {
     fn g13_streams_with_bad_names_are_refused() {
         assert_eq!(StreamId::new("", "1"), Err(InvalidStreamId::EmptyCategory));
         assert_eq!(StreamId::new("account", ""), Err(InvalidStreamId::EmptyKey));
-        assert_eq!(
-            StreamId::new(&"c".repeat(65), "1"),
-            Err(InvalidStreamId::CategoryTooLong(65))
-        );
+        assert_eq!(StreamId::new(&"c".repeat(65), "1"), Err(InvalidStreamId::CategoryTooLong(65)));
         assert_eq!(
             StreamId::new("account", &"k".repeat(10_000)),
             Err(InvalidStreamId::KeyTooLong(10_000))
         );
-        assert_eq!(
-            StreamId::new("account", "a\0b"),
-            Err(InvalidStreamId::NulInKey(1))
-        );
+        assert_eq!(StreamId::new("account", "a\0b"), Err(InvalidStreamId::NulInKey(1)));
         assert!(matches!(
             StreamId::new("a/b", "1"),
             Err(InvalidStreamId::CategoryCharacter { character: '/', .. })
@@ -154,10 +144,7 @@ mod tests {
     #[test]
     fn category_and_key_are_told_apart_whatever_the_key_holds() {
         let stream = StreamId::new("account", "a/b/'; DROP TABLE \u{1F980}").unwrap();
-        assert_eq!(
-            (stream.category(), stream.key()),
-            ("account", "a/b/'; DROP TABLE \u{1F980}")
-        );
+        assert_eq!((stream.category(), stream.key()), ("account", "a/b/'; DROP TABLE \u{1F980}"));
         assert_eq!(stream.to_string(), "account/a/b/'; DROP TABLE \u{1F980}");
     }
 }

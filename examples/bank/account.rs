@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn an_account_is_never_overdrawn() {
-        let send = |cents| AccountCommand::SendTransfer { account: "1".into(), to: "2".into(), cents };
+        let send =
+            |cents| AccountCommand::SendTransfer { account: "1".into(), to: "2".into(), cents };
         let history = || [opened(), AccountEvent::Deposited { cents: 300 }];
         given(history()).when(send(301)).then_err(AccountError::InsufficientFunds);
         given(history())

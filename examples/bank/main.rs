@@ -65,7 +65,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     while let Some((line, instruction)) = lines.next()? {
         let outcome = match instruction {
             Ok(instruction) => teller.carry_out(instruction).await.map_err(|error| {
-                format!("line {line}: {error}\nNothing is lost: run the same command again to go on.")
+                format!(
+                    "line {line}: {error}\nNothing is lost: run the same command again to go on."
+                )
             })?,
             Err(problem) => Outcome::Bad(problem),
         };
@@ -97,7 +99,8 @@ fn open_input(input: Option<&Path>) -> Result<(Lines, ProgressBar), Box<dyn Erro
     let path = input.unwrap_or(&sample);
     let (lines, count) =
         Lines::of_file(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} lines, {per_sec}, {eta} left")?;
+    let style =
+        ProgressStyle::with_template("{wide_bar} {pos}/{len} lines, {per_sec}, {eta} left")?;
     Ok((lines, ProgressBar::new(count).with_style(style)))
 }
 
@@ -116,5 +119,6 @@ async fn open_postgres(url: &str) -> Result<Arc<dyn Store>, Box<dyn Error>> {
 #[cfg(not(feature = "postgres"))]
 #[expect(clippy::unused_async, reason = "the same signature with and without the feature")]
 async fn open_postgres(_: &str) -> Result<Arc<dyn Store>, Box<dyn Error>> {
-    Err("this program was built without PostgreSQL; add `--features postgres` after `cargo run`".into())
+    Err("this program was built without PostgreSQL; add `--features postgres` after `cargo run`"
+        .into())
 }

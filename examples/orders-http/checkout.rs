@@ -60,10 +60,13 @@ async fn reserve_and_place(
 ) -> Outcome {
     for (product, quantity) in &loaded.state.lines {
         let (product, order) = (product.clone(), order.to_owned());
-        let reserve = StockCommand::Reserve { product: product.clone(), order, quantity: *quantity };
+        let reserve =
+            StockCommand::Reserve { product: product.clone(), order, quantity: *quantity };
         context.send(reserve).await.map_err(|error| {
             error.map_rejected(|refused| match refused {
-                StockError::OutOfStock { available } => OrderError::OutOfStock { product, available },
+                StockError::OutOfStock { available } => {
+                    OrderError::OutOfStock { product, available }
+                }
                 StockError::Quantity => OrderError::Quantity,
             })
         })?;
@@ -81,7 +84,10 @@ async fn release(
 ) -> Result<(), DispatchError<OrderError>> {
     for product in state.lines.keys() {
         let release = StockCommand::Release { product: product.clone(), order: order.to_owned() };
-        context.send(release).await.map_err(|error| error.map_rejected(|_| OrderError::NotFound))?;
+        context
+            .send(release)
+            .await
+            .map_err(|error| error.map_rejected(|_| OrderError::NotFound))?;
     }
     Ok(())
 }

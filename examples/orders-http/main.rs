@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use cqrs::{Bus, BuildError, SqliteStore, Store};
+use cqrs::{BuildError, Bus, SqliteStore, Store};
 use tower::timeout::TimeoutLayer;
 
 use crate::checkout::{CancelOrder, Checkout, PlaceOrder};

@@ -108,7 +108,9 @@ impl Handle<OrderCommand> for Order {
                 ensure(!self.lines.is_empty(), OrderError::Empty)?;
                 emit(OrderEvent::Placed { total_cents: self.total_cents })
             }
-            (Status::Placed, Command::Pay { reference, .. }) => emit(OrderEvent::Paid { reference }),
+            (Status::Placed, Command::Pay { reference, .. }) => {
+                emit(OrderEvent::Paid { reference })
+            }
             (Status::Paid, Command::Ship { parcel, .. }) => emit(OrderEvent::Shipped { parcel }),
             (Status::Open | Status::Placed, Command::Cancel { reason, .. }) => {
                 emit(OrderEvent::Cancelled { reason })

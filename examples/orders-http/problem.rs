@@ -26,7 +26,12 @@ fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result
 }
 
 impl Problem {
-    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl ToString) -> Self {
+    fn new(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: impl ToString,
+    ) -> Self {
         Self { kind, title, status, detail: detail.to_string() }
     }
 
@@ -76,11 +81,13 @@ impl<E: Into<Problem> + std::error::Error> From<DispatchError<E>> for Problem {
             DispatchError::Rejected(refusal) => refusal.into(),
             DispatchError::Conflict(conflict) => Self::conflict(conflict),
             DispatchError::Invalid(invalid) => Self::invalid(invalid),
-            DispatchError::Store(error) if error.may_retry() => Self::unavailable("the store is busy"),
-            DispatchError::Stopped(error) => Self::unavailable(error),
-            DispatchError::OutcomeUnknown(_) => {
-                Self::unavailable("it is unknown whether this happened; repeat it with its Idempotency-Key")
+            DispatchError::Store(error) if error.may_retry() => {
+                Self::unavailable("the store is busy")
             }
+            DispatchError::Stopped(error) => Self::unavailable(error),
+            DispatchError::OutcomeUnknown(_) => Self::unavailable(
+                "it is unknown whether this happened; repeat it with its Idempotency-Key",
+            ),
             error => Self::internal(&error),
         }
     }

@@ -190,7 +190,8 @@ fn context(headers: &HeaderMap) -> Result<DispatchContext, Problem> {
     }
     if let Some(tag) = text("if-match")? {
         let version = tag.trim_matches('"').parse().map(Version::new);
-        let version = version.map_err(|_| Problem::invalid("If-Match is not a tag of this service"))?;
+        let version =
+            version.map_err(|_| Problem::invalid("If-Match is not a tag of this service"))?;
         context = context.expected_version(version);
     }
     Ok(context)

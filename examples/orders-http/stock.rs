@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn no_more_is_reserved_than_there_is() {
-        let reserve = StockCommand::Reserve { product: "tea".into(), order: "o-1".into(), quantity: 4 };
+        let reserve =
+            StockCommand::Reserve { product: "tea".into(), order: "o-1".into(), quantity: 4 };
         given(StockEvent::Delivered { quantity: 3 })
             .when(reserve)
             .then_err(StockError::OutOfStock { available: 3 });
@@ -106,8 +107,10 @@ mod tests {
     fn an_order_holds_one_reservation() {
         let order = String::from("o-1");
         let reserved = |quantity| StockEvent::Reserved { order: order.clone(), quantity };
-        let reserve = |quantity| {
-            StockCommand::Reserve { product: "tea".into(), order: order.clone(), quantity }
+        let reserve = |quantity| StockCommand::Reserve {
+            product: "tea".into(),
+            order: order.clone(),
+            quantity,
         };
         let history = || [StockEvent::Delivered { quantity: 3 }, reserved(2)];
         given(history()).when(reserve(2)).then(());

@@ -125,9 +125,9 @@ impl Expected {
                 }
                 possible
             }
-            "close" => takes(self, &account)
-                && self.balances[&account] == 0
-                && self.closed.insert(account),
+            "close" => {
+                takes(self, &account) && self.balances[&account] == 0 && self.closed.insert(account)
+            }
             other => panic!("{other}"),
         }
     }
@@ -165,7 +165,10 @@ fn the_sample_comes_to_what_arithmetic_says() {
         rows(&stdout, "Refused:").into_iter().map(|(instruction, _)| instruction).collect();
     assert!(refused.len() > 50, "{stdout}");
     assert_eq!(refused, expected.refused);
-    assert!(stderr.contains("line 1208 skipped") && stderr.contains("line 2412 skipped"), "{stderr}");
+    assert!(
+        stderr.contains("line 1208 skipped") && stderr.contains("line 2412 skipped"),
+        "{stderr}"
+    );
 
     let (again, _) = run(&store, &["--details"]);
     assert!(again.contains("nothing was left to do"), "{again}");

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use cqrs::prelude::*;
-use cqrs::{
-    DispatchContext, EventStore as _, MemoryStore, Position, Retry, StreamId, Version,
-};
+use cqrs::{DispatchContext, EventStore as _, MemoryStore, Position, Retry, StreamId, Version};
 use cqrs_testkit::FaultyStore;
 
 use crate::domain::{Add, AddAll, Counter, CounterError, add};
@@ -118,11 +116,8 @@ async fn a_command_handler_spans_aggregates_and_queries_are_answered() {
 #[tokio::test]
 async fn correlation_and_causation_run_from_dispatch_to_events() {
     let store = MemoryStore::new();
-    let bus = Bus::builder(store.clone())
-        .aggregate::<Counter>()
-        .command_handler(Mover)
-        .build()
-        .unwrap();
+    let bus =
+        Bus::builder(store.clone()).aggregate::<Counter>().command_handler(Mover).build().unwrap();
     let first = DispatchContext::new().actor("ada").tenant("north").extra("request", "7");
     let (id, correlation) = (first.id(), first.correlation_id());
     bus.send(add("a", 5)).context(first.clone()).await.unwrap();

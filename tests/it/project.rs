@@ -13,7 +13,8 @@ fn read(path: &str) -> String {
 
 /// Lines that are not blank, not comments and not `use`.
 fn lines_of_code(source: &str) -> usize {
-    let is_code = |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("use ");
+    let is_code =
+        |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("use ");
     source.lines().map(str::trim).filter(is_code).count()
 }
 

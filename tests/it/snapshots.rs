@@ -97,11 +97,14 @@ async fn g9_state_with_snapshots_equals_state_without() {
         ("of version 0", altered(|kept| kept.version = Version::NONE)),
         ("that is not a tally", altered(|kept| kept.state = Payload::from_stored("[1]"))),
         ("that is not JSON", altered(|kept| kept.state = Payload::from_stored("{"))),
-        ("with a field since gone", altered(|kept| {
-            let mut state: serde_json::Value = kept.state.parse().unwrap();
-            state["gone"] = 7.into();
-            kept.state = Payload::of(&state).unwrap();
-        })),
+        (
+            "with a field since gone",
+            altered(|kept| {
+                let mut state: serde_json::Value = kept.state.parse().unwrap();
+                state["gone"] = 7.into();
+                kept.state = Payload::of(&state).unwrap();
+            }),
+        ),
     ];
     let events = store.read_stream(&stream(), Version::NONE, 100).await.unwrap();
     for (what, snapshot) in unusable {

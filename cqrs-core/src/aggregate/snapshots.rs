@@ -68,11 +68,7 @@ impl<A> Snapshots<A> {
     pub(crate) fn encode(&self, state: &A) -> Result<Payload, Unfaithful> {
         let stored = (self.encode)(state)?;
         let again = (self.decode)(&stored)?;
-        if (self.same)(&again, state) {
-            Ok(stored)
-        } else {
-            Err(Unfaithful::Differs)
-        }
+        if (self.same)(&again, state) { Ok(stored) } else { Err(Unfaithful::Differs) }
     }
 
     /// The state that was serialized, if this program would write it in the same way: a field that has come or gone
@@ -83,11 +79,7 @@ impl<A> Snapshots<A> {
         // Maps without an order of their own may be written in another one.
         let same = again == *stored
             || again.parse::<serde_json::Value>()? == stored.parse::<serde_json::Value>()?;
-        if same {
-            Ok(state)
-        } else {
-            Err(Unfaithful::Differs)
-        }
+        if same { Ok(state) } else { Err(Unfaithful::Differs) }
     }
 }
 

@@ -123,9 +123,7 @@ impl BusBuilder {
     /// mistakes are reported together, each with the line it was made at.
     pub fn build(self) -> Result<Bus, BuildError> {
         if !self.problems.is_empty() {
-            return Err(BuildError {
-                problems: self.problems,
-            });
+            return Err(BuildError { problems: self.problems });
         }
         Ok(Bus {
             shared: Arc::new(Shared {
@@ -183,10 +181,7 @@ impl BusBuilder {
                     format!("an event type of `{aggregate}` is named {name:?}; a name has {limit}"),
                 );
             }
-            let known = self
-                .event_types
-                .entry(name)
-                .or_insert((*event_type, aggregate));
+            let known = self.event_types.entry(name).or_insert((*event_type, aggregate));
             if known.0 != *event_type {
                 let (known, other) = *known;
                 let message =

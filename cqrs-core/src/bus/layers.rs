@@ -80,10 +80,7 @@ impl Reply {
 
 impl fmt::Debug for Reply {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Reply")
-            .field("refused", &self.refused)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Reply").field("refused", &self.refused).finish_non_exhaustive()
     }
 }
 
@@ -137,10 +134,7 @@ impl<M: Message> AnyMessage for M {
         Box::pin(async move {
             match message.dispatch(&bus, context).await {
                 Err(failure) if !M::is_refusal(&failure) => Err(failure.into()),
-                result => Ok(Reply {
-                    refused: result.is_err(),
-                    content: Box::new(result),
-                }),
+                result => Ok(Reply { refused: result.is_err(), content: Box::new(result) }),
             }
         })
     }
@@ -172,12 +166,7 @@ pub(super) fn stack(layers: Vec<Wrap>) -> Option<Stack> {
         request.message.dispatch(request.bus, request.context)
     });
     let inner = BoxCloneSyncService::new(inner);
-    Some(
-        layers
-            .into_iter()
-            .rev()
-            .fold(inner, |stack, wrap| wrap(stack)),
-    )
+    Some(layers.into_iter().rev().fold(inner, |stack, wrap| wrap(stack)))
 }
 
 /// Sends a message through the layers.
@@ -187,17 +176,11 @@ pub(super) async fn dispatch<M: Message>(
     message: M,
     context: DispatchContext,
 ) -> Result<M::Output, M::Failure> {
-    let request = Request {
-        bus: bus.clone(),
-        context,
-        message: Arc::new(message),
-    };
+    let request = Request { bus: bus.clone(), context, message: Arc::new(message) };
     match stack.clone().oneshot(request).await {
         Ok(reply) => match reply.content.downcast::<Result<M::Output, M::Failure>>() {
             Ok(result) => *result,
-            Err(_) => Err(M::stopped(
-                "a layer answered with the reply to another request".into(),
-            )),
+            Err(_) => Err(M::stopped("a layer answered with the reply to another request".into())),
         },
         Err(error) => match error.downcast::<M::Failure>() {
             Ok(failure) => Err(*failure),

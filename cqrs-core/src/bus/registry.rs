@@ -22,10 +22,7 @@ impl Registry {
         name: &'static str,
         handler: impl Any + Send + Sync,
     ) -> bool {
-        let entry = Entry {
-            name,
-            handler: Box::new(handler),
-        };
+        let entry = Entry { name, handler: Box::new(handler) };
         self.entries.insert(TypeId::of::<M>(), entry).is_none()
     }
 

@@ -41,10 +41,7 @@ where
     ) -> Result<Committed, DispatchError<C::Error>> {
         if !bus.shared.registry.contains::<C::Aggregate>() {
             let mend = "`.aggregate::<…>()` with the aggregate that handles it";
-            return Err(DispatchError::Unregistered {
-                command: C::NAME,
-                mend,
-            });
+            return Err(DispatchError::Unregistered { command: C::NAME, mend });
         }
         bus.shared.repository.execute(command, &context).await
     }
@@ -60,16 +57,9 @@ impl<C: Command> Route<C> for ToHandler {
         command: C,
         context: DispatchContext,
     ) -> Result<C::Outcome, DispatchError<C::Error>> {
-        let Some(handler) = bus
-            .shared
-            .registry
-            .get::<C, Box<dyn AnyCommandHandler<C>>>()
-        else {
+        let Some(handler) = bus.shared.registry.get::<C, Box<dyn AnyCommandHandler<C>>>() else {
             let mend = "`.command_handler(…)`";
-            return Err(DispatchError::Unregistered {
-                command: C::NAME,
-                mend,
-            });
+            return Err(DispatchError::Unregistered { command: C::NAME, mend });
         };
         let context = CommandContext::new(bus.clone(), context);
         handler.handle_boxed(command, &context).await

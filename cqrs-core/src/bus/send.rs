@@ -28,11 +28,7 @@ pub struct SendCommand<C> {
 
 impl<C: Command> SendCommand<C> {
     pub(super) fn new(bus: Bus, command: C) -> Self {
-        Self {
-            bus,
-            command,
-            context: DispatchContext::new(),
-        }
+        Self { bus, command, context: DispatchContext::new() }
     }
 
     /// Sends the command with this context instead of a new one.
@@ -71,11 +67,7 @@ impl<C: Command> IntoFuture for SendCommand<C> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self {
-            bus,
-            command,
-            context,
-        } = self;
+        let Self { bus, command, context } = self;
         let span = telemetry::span(Kind::Command, C::NAME, &context);
         let work = async move {
             let watch = telemetry::Watch::start(Kind::Command, C::NAME);
@@ -101,11 +93,7 @@ pub struct AskQuery<Q> {
 
 impl<Q: Query> AskQuery<Q> {
     pub(super) fn new(bus: Bus, query: Q) -> Self {
-        Self {
-            bus,
-            query,
-            context: DispatchContext::new(),
-        }
+        Self { bus, query, context: DispatchContext::new() }
     }
 
     /// Asks the query with this context instead of a new one.
@@ -120,11 +108,7 @@ impl<Q: Query> IntoFuture for AskQuery<Q> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self {
-            bus,
-            query,
-            context,
-        } = self;
+        let Self { bus, query, context } = self;
         let span = telemetry::span(Kind::Query, Q::NAME, &context);
         let work = async move {
             let watch = telemetry::Watch::start(Kind::Query, Q::NAME);
@@ -192,10 +176,7 @@ impl<Q: Query> Message for Asked<Q> {
 
     async fn dispatch(self, bus: &Bus, _: DispatchContext) -> Result<Self::Output, Self::Failure> {
         match bus.shared.registry.get::<Q, Box<dyn AnyQueryHandler<Q>>>() {
-            Some(handler) => handler
-                .handle_boxed(self.0)
-                .await
-                .map_err(QueryError::Failed),
+            Some(handler) => handler.handle_boxed(self.0).await.map_err(QueryError::Failed),
             None => Err(QueryError::Unregistered { query: Q::NAME }),
         }
     }

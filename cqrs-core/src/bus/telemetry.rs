@@ -44,11 +44,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn start(kind: Kind, name: &'static str) -> Self {
-        Self {
-            kind,
-            name,
-            began: Instant::now(),
-        }
+        Self { kind, name, began: Instant::now() }
     }
 
     /// The dispatch is over; `error` is the kind of error it ended with.

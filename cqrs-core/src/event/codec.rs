@@ -36,9 +36,7 @@ pub fn encode_variant<T: Serialize>(event: &T) -> Result<Payload, EncodeError> {
     strict::check(event)?;
     let mut text = Vec::with_capacity(128);
     event
-        .serialize(VariantSerializer(&mut serde_json::Serializer::new(
-            &mut text,
-        )))
+        .serialize(VariantSerializer(&mut serde_json::Serializer::new(&mut text)))
         .map_err(EncodeError::json)?;
     Payload::from_utf8(text)
 }
@@ -50,10 +48,7 @@ pub fn encode_variant<T: Serialize>(event: &T) -> Result<Payload, EncodeError> {
 #[doc(hidden)]
 pub fn decode_struct<T: Event + DeserializeOwned>(event: &RecordedEvent) -> Result<T, DecodeError> {
     index_of::<T>(event)?;
-    event
-        .payload
-        .parse()
-        .map_err(|error| DecodeError::new(event, DecodeReason::Payload(error)))
+    event.payload.parse().map_err(|error| DecodeError::new(event, DecodeReason::Payload(error)))
 }
 
 /// The struct without fields that was stored.
@@ -79,12 +74,9 @@ pub fn decode_variant<T: Event + DeserializeOwned>(
 ) -> Result<T, DecodeError> {
     let index = index_of::<T>(event)?;
     let mut content = serde_json::Deserializer::from_str(event.payload.as_str());
-    T::deserialize(VariantDeserializer {
-        index,
-        content: &mut content,
-    })
-    .and_then(|value| content.end().map(|()| value))
-    .map_err(|error| DecodeError::new(event, DecodeReason::Payload(error)))
+    T::deserialize(VariantDeserializer { index, content: &mut content })
+        .and_then(|value| content.end().map(|()| value))
+        .map_err(|error| DecodeError::new(event, DecodeReason::Payload(error)))
 }
 
 /// The error for an event that is none of `known`.
@@ -103,9 +95,7 @@ fn index_of<T: Event>(event: &RecordedEvent) -> Result<u32, DecodeError> {
     if event.schema_version == current.schema_version {
         return Ok(index);
     }
-    let reason = DecodeReason::SchemaVersion {
-        current: current.schema_version,
-    };
+    let reason = DecodeReason::SchemaVersion { current: current.schema_version };
     Err(DecodeError::new(event, reason))
 }
 
@@ -219,12 +209,7 @@ impl fmt::Display for Names<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 12;
         for (index, known) in self.0.iter().take(SHOWN).enumerate() {
-            write!(
-                formatter,
-                "{}`{}`",
-                if index == 0 { "" } else { ", " },
-                known.name
-            )?;
+            write!(formatter, "{}`{}`", if index == 0 { "" } else { ", " }, known.name)?;
         }
         match self.0.len() {
             0 => formatter.write_str("none"),

@@ -29,10 +29,7 @@ pub struct EventType {
 impl EventType {
     /// The event type with this stored name and schema version.
     pub const fn new(name: &'static str, schema_version: u32) -> Self {
-        Self {
-            name,
-            schema_version,
-        }
+        Self { name, schema_version }
     }
 }
 

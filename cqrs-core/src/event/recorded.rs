@@ -111,13 +111,7 @@ impl NewEvent {
         if schema_version == 0 {
             return Err(InvalidEvent::SchemaVersionZero(event_type.into_owned()));
         }
-        Ok(Self {
-            id,
-            event_type,
-            schema_version,
-            payload,
-            metadata,
-        })
+        Ok(Self { id, event_type, schema_version, payload, metadata })
     }
 
     /// The id of the event.

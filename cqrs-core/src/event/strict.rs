@@ -13,12 +13,7 @@ use crate::limits::MAX_PAYLOAD_DEPTH;
 
 /// Refuses values that have no faithful JSON form.
 pub(super) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), EncodeError> {
-    value
-        .serialize(Check {
-            at: &Path::Root,
-            depth: 0,
-        })
-        .map_err(|Refusal(error)| *error)
+    value.serialize(Check { at: &Path::Root, depth: 0 }).map_err(|Refusal(error)| *error)
 }
 
 /// Where in the value the check is: a list on the call stack, turned into text only for an error.
@@ -60,9 +55,7 @@ impl std::error::Error for Refusal {}
 
 impl ser::Error for Refusal {
     fn custom<T: Display>(message: T) -> Self {
-        Self(Box::new(EncodeError::json(
-            <serde_json::Error as ser::Error>::custom(message),
-        )))
+        Self(Box::new(EncodeError::json(<serde_json::Error as ser::Error>::custom(message))))
     }
 }
 
@@ -77,18 +70,14 @@ impl<'a> Check<'a> {
         if finite {
             return Ok(());
         }
-        Err(Refusal(Box::new(EncodeError::NotFinite {
-            path: self.at.to_string(),
-        })))
+        Err(Refusal(Box::new(EncodeError::NotFinite { path: self.at.to_string() })))
     }
 
     fn text(self, text: &str) -> Result<(), Refusal> {
         if !text.contains('\0') {
             return Ok(());
         }
-        Err(Refusal(Box::new(EncodeError::Nul {
-            path: self.at.to_string(),
-        })))
+        Err(Refusal(Box::new(EncodeError::Nul { path: self.at.to_string() })))
     }
 
     /// One level deeper, for an array or an object.
@@ -96,21 +85,13 @@ impl<'a> Check<'a> {
         if self.depth == MAX_PAYLOAD_DEPTH {
             return Err(Refusal(Box::new(EncodeError::TooDeep)));
         }
-        Ok(Elements {
-            at: self.at,
-            depth: self.depth + 1,
-            index: 0,
-        })
+        Ok(Elements { at: self.at, depth: self.depth + 1, index: 0 })
     }
 
     /// An externally tagged variant is an object around its content.
     fn nested_twice(self) -> Result<Elements<'a>, Refusal> {
         let outer = self.nested()?;
-        Check {
-            at: outer.at,
-            depth: outer.depth,
-        }
-        .nested()
+        Check { at: outer.at, depth: outer.depth }.nested()
     }
 }
 
@@ -216,10 +197,7 @@ impl<'a> Serializer for Check<'a> {
         value: &T,
     ) -> Result<(), Refusal> {
         let inside = self.nested()?;
-        value.serialize(Check {
-            at: inside.at,
-            depth: inside.depth,
-        })
+        value.serialize(Check { at: inside.at, depth: inside.depth })
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Elements<'a>, Refusal> {
@@ -272,26 +250,17 @@ struct Elements<'a> {
 
 impl Elements<'_> {
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refusal> {
-        value.serialize(Check {
-            at: &Path::Element(self.at, self.index),
-            depth: self.depth,
-        })?;
+        value.serialize(Check { at: &Path::Element(self.at, self.index), depth: self.depth })?;
         self.index += 1;
         Ok(())
     }
 
     fn field<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), Refusal> {
-        value.serialize(Check {
-            at: &Path::Field(self.at, name),
-            depth: self.depth,
-        })
+        value.serialize(Check { at: &Path::Field(self.at, name), depth: self.depth })
     }
 
     fn entry<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), Refusal> {
-        value.serialize(Check {
-            at: &Path::Entry(self.at),
-            depth: self.depth,
-        })
+        value.serialize(Check { at: &Path::Entry(self.at), depth: self.depth })
     }
 }
 
@@ -379,46 +348,18 @@ mod tests {
 
     #[test]
     fn g13_numbers_that_are_not_finite_are_refused_with_their_path() {
-        let reading = Reading {
-            name: "a".into(),
-            values: vec![1.0, f64::NAN],
-        };
-        assert!(
-            refused(&reading).contains("values[1]"),
-            "{}",
-            refused(&reading)
-        );
-        let named = BTreeMap::from([(
-            "room",
-            Reading {
-                name: "a".into(),
-                values: vec![f64::INFINITY],
-            },
-        )]);
-        assert!(
-            refused(&named).contains("[…].values[0]"),
-            "{}",
-            refused(&named)
-        );
-        assert!(
-            check(&Reading {
-                name: "a".into(),
-                values: vec![f64::MAX]
-            })
-            .is_ok()
-        );
+        let reading = Reading { name: "a".into(), values: vec![1.0, f64::NAN] };
+        assert!(refused(&reading).contains("values[1]"), "{}", refused(&reading));
+        let named =
+            BTreeMap::from([("room", Reading { name: "a".into(), values: vec![f64::INFINITY] })]);
+        assert!(refused(&named).contains("[…].values[0]"), "{}", refused(&named));
+        assert!(check(&Reading { name: "a".into(), values: vec![f64::MAX] }).is_ok());
         assert!(check(&f32::NEG_INFINITY).is_err());
     }
 
     #[test]
     fn g13_nul_characters_are_refused_in_text_and_in_keys() {
-        assert!(
-            refused(&Reading {
-                name: "a\0".into(),
-                values: vec![]
-            })
-            .contains("name")
-        );
+        assert!(refused(&Reading { name: "a\0".into(), values: vec![] }).contains("name"));
         assert!(check(&BTreeMap::from([("k\0", 1)])).is_err());
         assert!(check(&'\0').is_err());
         assert!(check(&format_args!("{}", "a\0b")).is_err());
@@ -429,9 +370,6 @@ mod tests {
         let nested =
             |levels| (0..levels).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]));
         assert!(check(&nested(MAX_PAYLOAD_DEPTH)).is_ok());
-        assert!(matches!(
-            check(&nested(MAX_PAYLOAD_DEPTH + 1)),
-            Err(EncodeError::TooDeep)
-        ));
+        assert!(matches!(check(&nested(MAX_PAYLOAD_DEPTH + 1)), Err(EncodeError::TooDeep)));
     }
 }

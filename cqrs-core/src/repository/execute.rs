@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Repository, Retry};
 use super::load::{Loaded, load};
+use super::{Repository, Retry};
 use crate::aggregate::{Aggregate, Handle as _};
 use crate::command::{AggregateCommand, Committed, stream_of};
 use crate::context::DispatchContext;
@@ -38,9 +38,7 @@ impl Repository {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let attempt = self
-                .attempt(&stream, command.clone(), context, &metadata)
-                .await;
+            let attempt = self.attempt(&stream, command.clone(), context, &metadata).await;
             match attempt {
                 Err(DispatchError::Conflict(conflict)) => {
                     crate::bus::telemetry::conflict(C::NAME);
@@ -51,10 +49,7 @@ impl Repository {
                     tokio::time::sleep(delay).await;
                 }
                 Ok(committed) => {
-                    return Ok(Committed {
-                        attempts,
-                        ..committed
-                    });
+                    return Ok(Committed { attempts, ..committed });
                 }
                 Err(error) => return Err(error),
             }
@@ -82,11 +77,7 @@ impl Repository {
             let (stream, expected) = (stream.clone(), expected.into());
             return Err(DispatchError::Conflict(Conflict { stream, expected, actual }));
         }
-        let events = loaded
-            .state
-            .handle(command)
-            .map_err(DispatchError::Rejected)?
-            .into_vec();
+        let events = loaded.state.handle(command).map_err(DispatchError::Rejected)?.into_vec();
         let mut committed = Committed {
             stream: stream.clone(),
             version: loaded.version,
@@ -139,10 +130,8 @@ impl Repository {
             let page = self.store.read_stream(stream, last.version, PAGE).await;
             let page = page.map_err(DispatchError::Store)?;
             let read = page.len();
-            let own = page
-                .into_iter()
-                .enumerate()
-                .take_while(|(at, event)| event.id == id(events + at));
+            let own =
+                page.into_iter().enumerate().take_while(|(at, event)| event.id == id(events + at));
             let own: Vec<RecordedEvent> = own.map(|(_, event)| event).collect();
             let (kept, newest) = (own.len(), own.into_iter().next_back());
             events += kept;
@@ -186,18 +175,10 @@ impl Repository {
         let saved = match snapshots.encode(&loaded.state) {
             Ok(state) => {
                 let (version, fingerprint) = (committed.version, snapshots.fingerprint());
-                let snapshot = Snapshot {
-                    version,
-                    event_id,
-                    fingerprint,
-                    state,
-                };
+                let snapshot = Snapshot { version, event_id, fingerprint, state };
                 self.store.save_snapshot(stream, snapshot).await
             }
-            Err(error) => Err(StoreError::new(
-                StoreErrorKind::InvalidInput,
-                error.to_string(),
-            )),
+            Err(error) => Err(StoreError::new(StoreErrorKind::InvalidInput, error.to_string())),
         };
         if let Err(error) = saved {
             tracing::warn!(%stream, version = %committed.version, %error, "no snapshot was taken");

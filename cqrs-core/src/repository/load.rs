@@ -52,8 +52,7 @@ impl<A: Aggregate> Loaded<A> {
 
     fn apply(&mut self, events: &[RecordedEvent]) -> Result<(), LoadError> {
         for event in events {
-            self.state
-                .dispatch(A::Event::decode(event).map_err(Box::new)?);
+            self.state.dispatch(A::Event::decode(event).map_err(Box::new)?);
         }
         if let Some(last) = events.last() {
             self.stand_at(last);
@@ -76,20 +75,14 @@ pub(super) async fn load<A: Aggregate>(
     let mut loaded = Loaded::new(stream);
     let mut page = match A::snapshots() {
         Some(snapshots) => begin_at_snapshot(store, &mut loaded, &snapshots).await?,
-        None => {
-            store
-                .read_stream(&loaded.stream, Version::NONE, PAGE)
-                .await?
-        }
+        None => store.read_stream(&loaded.stream, Version::NONE, PAGE).await?,
     };
     loop {
         loaded.apply(&page)?;
         if page.len() < PAGE {
             break;
         }
-        page = store
-            .read_stream(&loaded.stream, loaded.version, PAGE)
-            .await?;
+        page = store.read_stream(&loaded.stream, loaded.version, PAGE).await?;
     }
     loaded.took = began.elapsed();
     Ok(loaded)
@@ -104,9 +97,8 @@ async fn begin_at_snapshot<A: Aggregate>(
     snapshots: &Snapshots<A>,
 ) -> Result<Vec<RecordedEvent>, LoadError> {
     let stream = loaded.stream.clone();
-    let (snapshot, mut events) = store
-        .read_from_snapshot(&stream, snapshots.fingerprint(), PAGE)
-        .await?;
+    let (snapshot, mut events) =
+        store.read_from_snapshot(&stream, snapshots.fingerprint(), PAGE).await?;
     let Some(snapshot) = snapshot else {
         return Ok(events);
     };
@@ -120,9 +112,7 @@ async fn begin_at_snapshot<A: Aggregate>(
             if full {
                 // One event short of a page, which must not look like the end of the stream.
                 events.extend(
-                    store
-                        .read_stream(&stream, last_version(&events, own.version), 1)
-                        .await?,
+                    store.read_stream(&stream, last_version(&events, own.version), 1).await?,
                 );
             }
             Ok(events)
@@ -145,9 +135,9 @@ fn restore<A>(
     snapshots: &Snapshots<A>,
 ) -> Result<A, String> {
     match own {
-        Some(own) if own.version == snapshot.version && own.id == snapshot.event_id => snapshots
-            .decode(&snapshot.state)
-            .map_err(|error| error.to_string()),
+        Some(own) if own.version == snapshot.version && own.id == snapshot.event_id => {
+            snapshots.decode(&snapshot.state).map_err(|error| error.to_string())
+        }
         _ => Err("the stream does not hold the event the snapshot was taken after".to_owned()),
     }
 }

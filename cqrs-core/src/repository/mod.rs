@@ -23,10 +23,7 @@ pub struct Repository {
 impl Repository {
     /// A repository over this store.
     pub fn new(store: impl Store) -> Self {
-        Self {
-            store: Arc::new(store),
-            retry: Retry::default(),
-        }
+        Self { store: Arc::new(store), retry: Retry::default() }
     }
 
     /// The same with another policy for conflicts.

@@ -30,10 +30,7 @@ impl Append {
             return Err(InvalidAppend::NoEvents { stream });
         }
         if events.len() > MAX_EVENTS_PER_APPEND {
-            return Err(InvalidAppend::TooManyEvents {
-                stream,
-                events: events.len(),
-            });
+            return Err(InvalidAppend::TooManyEvents { stream, events: events.len() });
         }
         let bytes = events.iter().map(|event| event.payload().len()).sum();
         if bytes > MAX_APPEND_BYTES {
@@ -48,19 +45,10 @@ impl Append {
                 && let Err(source) = event.metadata().details.check()
             {
                 let event_type = event.event_type().to_owned();
-                return Err(InvalidAppend::Event {
-                    stream,
-                    index,
-                    event_type,
-                    source,
-                });
+                return Err(InvalidAppend::Event { stream, index, event_type, source });
             }
         }
-        Ok(Self {
-            stream,
-            expected,
-            events,
-        })
+        Ok(Self { stream, expected, events })
     }
 
     /// The stream appended to.
@@ -88,9 +76,7 @@ fn repeated(events: &[NewEvent]) -> Option<EventId> {
     }
     let mut ids: Vec<EventId> = events.iter().map(NewEvent::id).collect();
     ids.sort_unstable();
-    ids.windows(2)
-        .find(|pair| pair[0] == pair[1])
-        .map(|pair| pair[0])
+    ids.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
 }
 
 /// What became of an append.
@@ -164,10 +150,6 @@ pub enum InvalidAppend {
 
 impl fmt::Display for Appended {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "version {} at position {}",
-            self.version, self.position
-        )
+        write!(formatter, "version {} at position {}", self.version, self.position)
     }
 }

@@ -96,11 +96,7 @@ struct Inner {
 impl StoreError {
     /// An error of this kind; `context` says what was being done and what to do about it.
     pub fn new(kind: StoreErrorKind, context: impl Into<String>) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            context: context.into(),
-            source: None,
-        }))
+        Self(Box::new(Inner { kind, context: context.into(), source: None }))
     }
 
     /// The same error with what caused it.

@@ -42,10 +42,7 @@ impl MemoryStore {
 
     /// An empty store that records events at the time this clock tells.
     pub fn with_clock(clock: impl Clock) -> Self {
-        Self {
-            state: Arc::default(),
-            clock: Arc::new(clock),
-        }
+        Self { state: Arc::default(), clock: Arc::new(clock) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -71,17 +68,9 @@ impl EventStore for MemoryStore {
             return Ok(appended);
         }
         if !expected.is_met_by(actual) {
-            return Err(Conflict {
-                stream: stream.clone(),
-                expected,
-                actual,
-            }
-            .into());
+            return Err(Conflict { stream: stream.clone(), expected, actual }.into());
         }
-        if let Some(event) = events
-            .iter()
-            .find(|event| state.ids.contains_key(&event.id()))
-        {
+        if let Some(event) = events.iter().find(|event| state.ids.contains_key(&event.id())) {
             return Err(StoreError::duplicate_event(stream, event.id()).into());
         }
         let version = actual.plus(events.len() as u64);
@@ -99,11 +88,7 @@ impl EventStore for MemoryStore {
                 recorded_at,
             ));
         }
-        Ok(Appended {
-            version,
-            position: state.end(),
-            replayed: false,
-        })
+        Ok(Appended { version, position: state.end(), replayed: false })
     }
 
     async fn read_stream(
@@ -142,9 +127,7 @@ impl SnapshotStore for MemoryStore {
     ) -> Result<(Option<Snapshot>, Vec<RecordedEvent>), StoreError> {
         let snapshot = self.state().snapshots.get(stream).cloned();
         let snapshot = snapshot.filter(|kept| kept.fingerprint == fingerprint);
-        let after = snapshot
-            .as_ref()
-            .map_or(Version::NONE, |kept| kept.version.previous());
+        let after = snapshot.as_ref().map_or(Version::NONE, |kept| kept.version.previous());
         Ok((snapshot, self.read_stream(stream, after, limit).await?))
     }
 
@@ -172,24 +155,15 @@ impl State {
     /// The outcome of the append that stored these very events, if there was one.
     fn appended_before(&self, stream: &StreamId, events: &[NewEvent]) -> Option<Appended> {
         let first = *self.ids.get(&events.first()?.id())?;
-        let first = self
-            .log
-            .get(first)
-            .filter(|stored| stored.stream == *stream)?;
+        let first = self.log.get(first).filter(|stored| stored.stream == *stream)?;
         let indexes = self.streams.get(stream)?;
-        let stored = indexes
-            .get(index(first.version.previous().get())..)?
-            .get(..events.len())?;
+        let stored = indexes.get(index(first.version.previous().get())..)?.get(..events.len())?;
         let same = |(at, event): (&usize, &NewEvent)| self.log[*at].id == event.id();
         if !stored.iter().zip(events).all(same) {
             return None;
         }
         let last = &self.log[*stored.last()?];
-        Some(Appended {
-            version: last.version,
-            position: last.position,
-            replayed: true,
-        })
+        Some(Appended { version: last.version, position: last.position, replayed: true })
     }
 }
 

@@ -157,9 +157,7 @@ impl<S: SnapshotStore + ?Sized> SnapshotStore for Arc<S> {
         fingerprint: u64,
         limit: usize,
     ) -> Result<(Option<Snapshot>, Vec<RecordedEvent>), StoreError> {
-        (**self)
-            .read_from_snapshot(stream, fingerprint, limit)
-            .await
+        (**self).read_from_snapshot(stream, fingerprint, limit).await
     }
 
     async fn save_snapshot(&self, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {

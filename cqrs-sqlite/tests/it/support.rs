@@ -13,57 +13,57 @@ use sqlx::{AssertSqlSafe, ConnectOptions, query_scalar, raw_sql};
 use tempfile::TempDir;
 
 /// A file that does not exist yet, in a directory that goes away with the value.
-pub struct Place {
-    pub path: PathBuf,
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
     _directory: TempDir,
 }
 
-pub fn place() -> Place {
+pub(crate) fn place() -> Place {
     let directory = tempfile::tempdir().unwrap();
     Place { path: directory.path().join("bank.db"), _directory: directory }
 }
 
-pub fn stream(key: &str) -> StreamId {
+pub(crate) fn stream(key: &str) -> StreamId {
     StreamId::new("account", key).unwrap()
 }
 
-pub fn event() -> NewEvent {
+pub(crate) fn event() -> NewEvent {
     event_with_id(EventId::random())
 }
 
-pub fn event_with_id(id: EventId) -> NewEvent {
+pub(crate) fn event_with_id(id: EventId) -> NewEvent {
     event_with_payload(id, Payload::from_json(r#"{"cents":100}"#).unwrap())
 }
 
-pub fn event_with_payload(id: EventId, payload: Payload) -> NewEvent {
+pub(crate) fn event_with_payload(id: EventId, payload: Payload) -> NewEvent {
     let metadata = Arc::new(Metadata::of(id.as_uuid()));
     NewEvent::from_parts(id, "account.deposited", 1, payload, metadata).unwrap()
 }
 
-pub fn events(count: usize) -> Vec<NewEvent> {
+pub(crate) fn events(count: usize) -> Vec<NewEvent> {
     std::iter::repeat_with(event).take(count).collect()
 }
 
-pub fn append(key: &str, expected: ExpectedVersion, events: &[NewEvent]) -> Append {
+pub(crate) fn append(key: &str, expected: ExpectedVersion, events: &[NewEvent]) -> Append {
     Append::new(stream(key), expected, events.to_vec()).unwrap()
 }
 
 /// Appends these events wherever the stream stands.
-pub async fn store_events(store: &SqliteStore, key: &str, events: &[NewEvent]) -> Appended {
+pub(crate) async fn store_events(store: &SqliteStore, key: &str, events: &[NewEvent]) -> Appended {
     store.append(&append(key, ExpectedVersion::Any, events)).await.unwrap()
 }
 
-pub async fn log(store: &SqliteStore) -> Vec<RecordedEvent> {
+pub(crate) async fn log(store: &SqliteStore) -> Vec<RecordedEvent> {
     let page = store.read_log(Position::START, usize::MAX).await.unwrap();
     page.events
 }
 
-pub fn ids(events: &[RecordedEvent]) -> Vec<EventId> {
+pub(crate) fn ids(events: &[RecordedEvent]) -> Vec<EventId> {
     events.iter().map(|event| event.id).collect()
 }
 
 #[track_caller]
-pub fn conflict(result: Result<Appended, AppendError>) -> Conflict {
+pub(crate) fn conflict(result: Result<Appended, AppendError>) -> Conflict {
     match result {
         Err(AppendError::Conflict(conflict)) => conflict,
         other => panic!("expected a conflict, got {other:?}"),
@@ -71,7 +71,7 @@ pub fn conflict(result: Result<Appended, AppendError>) -> Conflict {
 }
 
 #[track_caller]
-pub fn failure<T: std::fmt::Debug>(result: Result<T, impl Into<AppendError>>) -> StoreError {
+pub(crate) fn failure<T: std::fmt::Debug>(result: Result<T, impl Into<AppendError>>) -> StoreError {
     match result.map_err(Into::into) {
         Err(AppendError::Store(error)) => error,
         other => panic!("expected a failure of the store, got {other:?}"),
@@ -80,22 +80,22 @@ pub fn failure<T: std::fmt::Debug>(result: Result<T, impl Into<AppendError>>) ->
 
 /// The failure must be of this kind and its message must say this.
 #[track_caller]
-pub fn assert_failure(error: &StoreError, kind: StoreErrorKind, says: &str) {
+pub(crate) fn assert_failure(error: &StoreError, kind: StoreErrorKind, says: &str) {
     assert_eq!(error.kind(), kind, "{error}");
     assert!(error.to_string().contains(says), "{error}");
 }
 
 /// A connection beside the store, as an operator or the application has one.
-pub async fn connect(path: &Path) -> SqliteConnection {
+pub(crate) async fn connect(path: &Path) -> SqliteConnection {
     SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap()
 }
 
-pub async fn execute(connection: &mut SqliteConnection, sql: impl Into<String>) {
+pub(crate) async fn execute(connection: &mut SqliteConnection, sql: impl Into<String>) {
     raw_sql(AssertSqlSafe(sql.into())).execute(connection).await.unwrap();
 }
 
 /// The file is whole, and the versions of every stream are 1, 2, 3 … in order of position.
-pub async fn assert_sound(path: &Path) {
+pub(crate) async fn assert_sound(path: &Path) {
     let mut connection = connect(path).await;
     let check: String =
         query_scalar("PRAGMA integrity_check").fetch_one(&mut connection).await.unwrap();

@@ -8,7 +8,8 @@ use cqrs_core::{Append, ExpectedVersion, Position, Store, Version};
 
 use super::Fixture;
 use super::support::{
-    account, add, append, append_of, at_once, described, events, handles, holds, log, read, same,
+    account, add, append, append_of, at_once, described, events, handles, holds, log, named, read,
+    same,
 };
 
 const ROUNDS: u32 = 40;
@@ -106,7 +107,7 @@ async fn is_whole(store: &dyn Store, appends: &[Append]) {
             panic!(
                 "an append of {} events was dropped and left only a part of them, among them {}",
                 first.events().len(),
-                super::support::named(event)
+                named(event)
             );
         };
         rest = &rest[whole.len()..];
@@ -116,10 +117,10 @@ async fn is_whole(store: &dyn Store, appends: &[Append]) {
 }
 
 pub(super) async fn g14_a_dropped_append_does_not_harm_others(fixture: Arc<dyn Fixture>) {
-    let stores = handles::<2>(&fixture).await;
-    let time = usual_time(&*stores[0]).await;
+    let handles = handles::<2>(&fixture).await;
+    let time = usual_time(&*handles[0]).await;
     let tasks = (0..6_usize).map(|task| {
-        let store = stores[task % 2].clone();
+        let store = handles[task % 2].clone();
         async move {
             let stream = account(task);
             for (round, cut) in (0_u64..).zip(cuts(time)) {
@@ -141,12 +142,12 @@ pub(super) async fn g14_a_dropped_append_does_not_harm_others(fixture: Arc<dyn F
     });
     at_once(tasks).await;
     for task in 0..6 {
-        let stored = read(&*stores[0], &account(task)).await;
+        let stored = read(&*handles[0], &account(task)).await;
         if task < 3 {
             same("the events of a writer beside dropped ones", stored.len(), cuts(time).count());
         }
         let next = events("next", 1);
-        add(&*stores[1], &account(task), next).await;
+        add(&*handles[1], &account(task), next).await;
     }
 }
 

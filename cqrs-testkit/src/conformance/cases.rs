@@ -11,8 +11,10 @@ use super::{
 
 pub(super) struct Case {
     pub(super) name: &'static str,
-    pub(super) run: fn(Arc<dyn Fixture>) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+    pub(super) run: fn(Arc<dyn Fixture>) -> Running,
 }
+
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 pub(super) static CASES: &[Case] = crate::__conformance_cases!(list);
 

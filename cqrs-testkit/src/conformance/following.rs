@@ -17,17 +17,17 @@ const ROUNDS: usize = 25;
 pub(super) async fn g5_followers_see_every_event_once_while_writers_commit(
     fixture: Arc<dyn Fixture>,
 ) {
-    let stores = handles::<4>(&fixture).await;
+    let handles = handles::<4>(&fixture).await;
     let writing = Arc::new(AtomicUsize::new(WRITERS));
     let writers = (0..WRITERS).map(|writer| {
-        let (store, writing) = (stores[writer % 2].clone(), writing.clone());
+        let (store, writing) = (handles[writer % 2].clone(), writing.clone());
         async move {
             let stored = write(&*store, writer).await;
             writing.fetch_sub(1, Ordering::SeqCst);
             stored
         }
     });
-    let followers = [1, 3, 50, 1_000].into_iter().zip(&stores);
+    let followers = [1, 3, 50, 1_000].into_iter().zip(&handles);
     let followers = followers.map(|(page, store)| {
         let (mut follower, writing) = (Follower::new(store, page), writing.clone());
         async move {
@@ -43,7 +43,7 @@ pub(super) async fn g5_followers_see_every_event_once_while_writers_commit(
     });
     let (stored, followers) = tokio::join!(at_once(writers), at_once(followers));
 
-    let log = log(&stores[0]).await;
+    let log = log(&handles[0]).await;
     for follower in followers {
         follower.has_seen(&log);
     }

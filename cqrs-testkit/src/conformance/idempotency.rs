@@ -6,8 +6,8 @@ use cqrs_core::{Append, AppendError, Appended, ExpectedVersion, StoreErrorKind, 
 
 use super::Fixture;
 use super::support::{
-    account, add, append, append_of, at_once, duplicate, event_with_id, events, handles, holds,
-    log, same,
+    account, add, append, append_of, at_once, duplicate, event, event_with_id, events, handles,
+    holds, log, same,
 };
 
 fn replay_of(first: Appended) -> Appended {
@@ -69,12 +69,12 @@ pub(super) async fn g4_ids_tell_what_is_the_same(fixture: Arc<dyn Fixture>) {
 pub(super) async fn g4_ids_that_are_stored_elsewhere_are_refused(fixture: Arc<dyn Fixture>) {
     let store = fixture.open().await;
     let (stream, other, empty) = (account(1), account(2), account(3));
-    let [one, two, three] = ["one", "two", "three"].map(super::support::event);
+    let [one, two, three] = ["one", "two", "three"].map(event);
     let stored = [one.clone(), two.clone(), three.clone()];
     add(&*store, &stream, stored.to_vec()).await;
     let there = events("other", 1);
     add(&*store, &other, there.clone()).await;
-    let new = || super::support::event("new");
+    let new = || event("new");
     let refused = [
         (&other, vec![one.clone()], "its event is stored in another stream"),
         (&empty, stored.to_vec(), "its events are stored in another stream"),
@@ -144,7 +144,7 @@ pub(super) async fn g4_the_same_append_many_times_at_once_is_stored_once(
 pub(super) async fn g4_one_id_raced_to_many_streams_is_stored_once(fixture: Arc<dyn Fixture>) {
     let store = fixture.open().await;
     for round in 0..10 {
-        let shared = super::support::event("shared");
+        let shared = event("shared");
         let stream_of = |writer| account(format!("{round} {writer}"));
         let appends: Vec<Append> = (0..16)
             .map(|writer| {

@@ -13,7 +13,7 @@ use cqrs_core::{
 
 use super::Fixture;
 use super::support::{
-    Follower, account, add, append_of, events, holds, json, log, same, stream, typed_event,
+    Follower, account, add, append, append_of, events, holds, json, log, same, stream, typed_event,
 };
 
 /// A payload of exactly this size, of characters that no two pages of a database have in common.
@@ -59,13 +59,13 @@ pub(super) async fn g13_as_many_events_as_are_allowed_are_kept(fixture: Arc<dyn 
     let stream = account(1);
     let batch = events("one of many", MAX_EVENTS_PER_APPEND);
     let most = append_of(&stream, ExpectedVersion::NoStream, batch.clone());
-    let outcome = super::support::append(&*store, &most).await;
+    let outcome = append(&*store, &most).await;
     same("the version", outcome.version, Version::new(MAX_EVENTS_PER_APPEND as u64));
     holds(&*store, &stream, &batch).await;
     let mut follower = Follower::new(&store, usize::MAX);
     follower.catch_up().await;
     same("the number of events in the log", follower.seen.len(), MAX_EVENTS_PER_APPEND);
-    let again = super::support::append(&*store, &most).await;
+    let again = append(&*store, &most).await;
     same(
         "the outcome of the same append again",
         (again.version, again.position, again.replayed),
@@ -96,7 +96,7 @@ pub(super) async fn g13_the_longest_names_are_kept_apart(fixture: Arc<dyn Fixtur
         let id = EventId::random();
         let batch = vec![typed_event(id, &name, 1, Payload::from_stored("{}"))];
         let first = append_of(stream, ExpectedVersion::NoStream, batch.clone());
-        super::support::append(&*store, &first).await;
+        append(&*store, &first).await;
         batches.push(batch);
     }
     for (stream, batch) in streams.iter().zip(&batches) {
@@ -137,8 +137,8 @@ pub(super) async fn g13_schema_versions_are_kept_or_refused(fixture: Arc<dyn Fix
     {
         let stream = account(key);
         let event = typed_event(EventId::random(), "suite.evolved", schema, json("{}"));
-        let append = append_of(&stream, ExpectedVersion::Any, vec![event.clone()]);
-        match store.append(&append).await {
+        let attempt = append_of(&stream, ExpectedVersion::Any, vec![event.clone()]);
+        match store.append(&attempt).await {
             Ok(_) => holds(&*store, &stream, &[event]).await,
             // Databases without unsigned numbers may refuse what they can't hold.
             Err(AppendError::Store(error))

@@ -37,6 +37,7 @@
 //! # mod hidden { use super::*;
 //! conformance::tests!(async { OnDisk(TempDir::new()) });
 //! # }
+//! # fn main() {}
 //! ```
 //!
 //! A case whose name begins with `g` and a number proves that guarantee of the framework. The cases are about what a

@@ -7,16 +7,19 @@ use tokio::sync::Barrier;
 
 use super::Fixture;
 use super::support::{
-    account, add, append, append_of, at_once, conflict, described, events, handles, holds, log,
-    named, read, same,
+    account, add, append, append_of, at_once, conflict, described, duplicate, events, handles,
+    holds, log, named, read, same,
 };
 
 const WRITERS: usize = 24;
 
 /// Lets all appends go at the same moment, spread over the handles.
-async fn race(stores: &[Arc<dyn Store>], appends: &[Append]) -> Vec<Result<Appended, AppendError>> {
+async fn race(
+    handles: &[Arc<dyn Store>],
+    appends: &[Append],
+) -> Vec<Result<Appended, AppendError>> {
     let start = Arc::new(Barrier::new(appends.len()));
-    let tasks = appends.iter().zip(stores.iter().cycle()).map(|(append, store)| {
+    let tasks = appends.iter().zip(handles.iter().cycle()).map(|(append, store)| {
         let (append, store, start) = (append.clone(), store.clone(), start.clone());
         async move {
             start.wait().await;
@@ -59,10 +62,10 @@ fn only_winner(appends: &[Append], outcomes: Vec<Result<Appended, AppendError>>)
 }
 
 pub(super) async fn g2_one_of_many_writers_wins(fixture: Arc<dyn Fixture>) {
-    let stores = handles::<3>(&fixture).await;
+    let handles = handles::<3>(&fixture).await;
     let stream = account("contended");
     let mut stored = events("before", 1);
-    add(&*stores[0], &stream, stored.clone()).await;
+    add(&*handles[0], &stream, stored.clone()).await;
     for round in 0..10 {
         let expected = ExpectedVersion::Exact(Version::new(stored.len() as u64));
         let appends: Vec<Append> = (0..WRITERS)
@@ -71,14 +74,14 @@ pub(super) async fn g2_one_of_many_writers_wins(fixture: Arc<dyn Fixture>) {
                 append_of(&stream, expected, batch)
             })
             .collect();
-        let winner = only_winner(&appends, race(&stores, &appends).await);
+        let winner = only_winner(&appends, race(&handles, &appends).await);
         stored.extend_from_slice(appends[winner].events());
-        holds(&*stores[0], &stream, &stored).await;
+        holds(&*handles[0], &stream, &stored).await;
     }
 }
 
 pub(super) async fn g2_one_of_many_first_events_wins(fixture: Arc<dyn Fixture>) {
-    let stores = handles::<3>(&fixture).await;
+    let handles = handles::<3>(&fixture).await;
     for round in 0..10 {
         let stream = account(round);
         let appends: Vec<Append> = (0..WRITERS)
@@ -90,13 +93,13 @@ pub(super) async fn g2_one_of_many_first_events_wins(fixture: Arc<dyn Fixture>) 
                 append_of(&stream, expected, events(writer, 1 + writer % 3))
             })
             .collect();
-        let winner = only_winner(&appends, race(&stores, &appends).await);
-        holds(&*stores[0], &stream, appends[winner].events()).await;
+        let winner = only_winner(&appends, race(&handles, &appends).await);
+        holds(&*handles[0], &stream, appends[winner].events()).await;
     }
 }
 
 pub(super) async fn g2_appends_that_expect_no_version_all_succeed(fixture: Arc<dyn Fixture>) {
-    let stores = handles::<3>(&fixture).await;
+    let handles = handles::<3>(&fixture).await;
     let stream = account("busy");
     let mut appends = Vec::new();
     for round in 0..5 {
@@ -106,10 +109,10 @@ pub(super) async fn g2_appends_that_expect_no_version_all_succeed(fixture: Arc<d
                 append_of(&stream, ExpectedVersion::Any, events)
             })
             .collect();
-        let outcomes = race(&stores, &batch).await;
+        let outcomes = race(&handles, &batch).await;
         appends.extend(batch.into_iter().zip(outcomes));
     }
-    let stored = read(&*stores[0], &stream).await;
+    let stored = read(&*handles[0], &stream).await;
     let total: usize = appends.iter().map(|(append, _)| append.events().len()).sum();
     same("the number of events after the race", stored.len(), total);
     for (append, outcome) in appends {
@@ -139,8 +142,8 @@ pub(super) async fn g2_appends_that_expect_no_version_all_succeed(fixture: Arc<d
 pub(super) async fn g1_conflicts_and_duplicates_do_not_harm_their_neighbours(
     fixture: Arc<dyn Fixture>,
 ) {
-    let stores = handles::<3>(&fixture).await;
-    let store = &stores[0];
+    let handles = handles::<3>(&fixture).await;
+    let store = &handles[0];
     let taken = events("taken", 1);
     add(&**store, &account("elsewhere"), taken.clone()).await;
     for writer in 0..WRITERS {
@@ -149,23 +152,24 @@ pub(super) async fn g1_conflicts_and_duplicates_do_not_harm_their_neighbours(
     for round in 0..5_u64 {
         let appends: Vec<Append> = (0..WRITERS)
             .map(|writer| {
-                let expected = Version::new(1 + round * 2);
+                let stream = account(writer);
                 let good = events(format!("{round} {writer}"), 2);
                 match writer % 4 {
-                    0 => append_of(&account(writer), Version::new(99).into(), good),
+                    0 => append_of(&stream, Version::new(99).into(), good),
                     1 => {
-                        append_of(&account(writer), expected.into(), [good, taken.clone()].concat())
+                        let bad = [good, taken.clone()].concat();
+                        append_of(&stream, Version::FIRST.into(), bad)
                     }
-                    _ => append_of(&account(writer), expected.into(), good),
+                    _ => append_of(&stream, Version::new(1 + round * 2).into(), good),
                 }
             })
             .collect();
-        for (writer, outcome) in race(&stores, &appends).await.into_iter().enumerate() {
+        for (writer, outcome) in race(&handles, &appends).await.into_iter().enumerate() {
             let attempt = &appends[writer];
             match (writer % 4, outcome) {
                 (0, outcome) => drop(conflict(attempt, outcome)),
                 (1, outcome) => {
-                    super::support::duplicate(attempt, "its last id is stored elsewhere", outcome);
+                    duplicate(attempt, "its last id is stored elsewhere", outcome);
                 }
                 (_, Ok(outcome)) => {
                     same("the version", outcome.version, Version::new(3 + round * 2));

@@ -145,18 +145,18 @@ pub(super) async fn g9_a_snapshot_of_another_shape_replaces_any(fixture: Arc<dyn
 }
 
 pub(super) async fn g9_of_snapshots_saved_at_once_the_latest_is_kept(fixture: Arc<dyn Fixture>) {
-    let stores = handles::<3>(&fixture).await;
+    let handles = handles::<3>(&fixture).await;
     for round in 0..10 {
-        let (stream, stored) = stream_of(&*stores[0], &round.to_string(), 12).await;
+        let (stream, stored) = stream_of(&*handles[0], &round.to_string(), 12).await;
         // The latest first, so that it has others behind it.
-        let snapshots = stored.iter().rev().zip(stores.iter().cycle());
+        let snapshots = stored.iter().rev().zip(handles.iter().cycle());
         let tasks = snapshots.map(|(event, store)| {
             let snapshot = after(event, SHAPE, &event.version.to_string());
             let (store, stream) = (store.clone(), stream.clone());
             async move { save(&*store, &stream, &snapshot).await }
         });
         at_once(tasks).await;
-        let (kept, tail) = load(&*stores[0], &stream, SHAPE, 100).await;
+        let (kept, tail) = load(&*handles[0], &stream, SHAPE, 100).await;
         let kept = kept.map(|kept| (kept.version, kept.event_id, kept.state));
         same(
             "the snapshot kept of 12 saved at once",

@@ -88,9 +88,32 @@ pub(super) fn named(event: &RecordedEvent) -> String {
     )
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "cases compare what they have just made")]
 #[track_caller]
 pub(super) fn same<T: PartialEq + Debug>(what: impl Display, found: T, right: T) {
-    assert!(found == right, "{what} is wrong\n   found: {found:?}\n  should: {right:?}");
+    if found != right {
+        let (found, right) = (format!("{found:?}"), format!("{right:?}"));
+        let (found, right) = around_difference(&found, &right);
+        panic!("{what} is wrong\n   found: {found}\n  should: {right}");
+    }
+}
+
+/// Both texts; of long ones the part where they begin to differ.
+fn around_difference(found: &str, right: &str) -> (String, String) {
+    const BEFORE: usize = 80;
+    const SHOWN: usize = 400;
+    let same = found.chars().zip(right.chars()).take_while(|(a, b)| a == b);
+    let skipped = match same.count() {
+        same if same <= BEFORE || found.len().max(right.len()) <= SHOWN => 0,
+        same => same - BEFORE,
+    };
+    let shown = |text: &str| {
+        let part = text.chars().skip(skipped).take(SHOWN);
+        let (begin, end) = (skipped > 0, text.chars().count() > skipped + SHOWN);
+        let dots = |cut: bool| if cut { "…" } else { "" };
+        format!("{}{}{}", dots(begin), part.collect::<String>(), dots(end))
+    };
+    (shown(found), shown(right))
 }
 
 /// The conflict an append must end with.
@@ -205,22 +228,14 @@ pub(super) fn is_kept(stored: &RecordedEvent, event: &NewEvent) {
     same(format!("the metadata of {named}"), &stored.metadata, event.metadata());
     let (found, right) = (stored.payload.as_str(), event.payload().as_str());
     if found != right {
-        let at = found.bytes().zip(right.bytes()).take_while(|(a, b)| a == b);
-        let at = at.count();
+        let bytes = (found.len(), right.len());
+        let (found, right) = around_difference(found, right);
         panic!(
-            "the payload of {named} is not kept byte for byte: {} bytes instead of {}, different from byte {at} on\n   \
-             found: {:?}\n  should: {:?}",
-            found.len(),
-            right.len(),
-            excerpt(found, at),
-            excerpt(right, at),
+            "the payload of {named}, {} bytes instead of {}, is not kept byte for byte\n   \
+             found: {found:?}\n  should: {right:?}",
+            bytes.0, bytes.1,
         );
     }
-}
-
-fn excerpt(text: &str, at: usize) -> String {
-    let bytes = &text.as_bytes()[at.saturating_sub(20).min(text.len())..];
-    String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned()
 }
 
 /// Follows the log in pages and checks what must be true of every page.

@@ -184,7 +184,7 @@ pub(super) async fn ids_of_any_form_are_kept(fixture: Arc<dyn Fixture>) {
 
 pub(super) async fn events_are_recorded_at_the_time_of_their_append(fixture: Arc<dyn Fixture>) {
     // The clock of a database may be another one. It is not hours off: that is a time zone gone wrong.
-    const OFF: Duration = Duration::from_secs(10 * 60);
+    const OFF: Duration = Duration::from_mins(10);
     let store = fixture.open().await;
     let before = SystemTime::now() - OFF;
     add(&*store, &account(1), vec![event("first")]).await;
