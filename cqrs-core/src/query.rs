@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+use crate::context::DispatchContext;
+
 /// A question that changes nothing. Derive it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a query",
@@ -27,8 +29,12 @@ pub trait Query: Clone + Send + Sync + 'static {
             or write `impl QueryHandler<{Q}> for {Self}`"
 )]
 pub trait QueryHandler<Q: Query>: Send + Sync + 'static {
-    /// Answers `query`. When the future is dropped, the answer is lost and nothing else.
-    fn handle(&self, query: Q) -> impl Future<Output = Result<Q::Output, Q::Error>> + Send;
+    /// Answers `query`; `context` tells who asks. When the future is dropped, the answer is lost and nothing else.
+    fn handle(
+        &self,
+        query: Q,
+        context: &DispatchContext,
+    ) -> impl Future<Output = Result<Q::Output, Q::Error>> + Send;
 }
 
 impl<Q, F, Answer> QueryHandler<Q> for F
@@ -37,7 +43,11 @@ where
     F: Fn(Q) -> Answer + Send + Sync + 'static,
     Answer: Future<Output = Result<Q::Output, Q::Error>> + Send,
 {
-    fn handle(&self, query: Q) -> impl Future<Output = Result<Q::Output, Q::Error>> + Send {
+    fn handle(
+        &self,
+        query: Q,
+        _: &DispatchContext,
+    ) -> impl Future<Output = Result<Q::Output, Q::Error>> + Send {
         self(query)
     }
 }

@@ -8,7 +8,8 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Result};
 use syn::{
-    Attribute, Data, DeriveInput, Error, LitInt, LitStr, Member, Meta, Path, Token, Type, Variant, parenthesized,
+    Attribute, Data, DeriveInput, Error, LitInt, LitStr, Member, Meta, Path, Token, Type, Variant,
+    parenthesized,
 };
 
 use crate::errors::{Errors, nearest};
@@ -96,22 +97,11 @@ impl Table {
         set: &mut impl FnMut(&Key, ParseStream, &mut Errors) -> Result<()>,
     ) -> Result<()> {
         let ident = input.call(Ident::parse_any).map_err(|error| {
-            Error::new(
-                error.span(),
-                format_args!("expected an option: {}", self.listing()),
-            )
+            Error::new(error.span(), format_args!("expected an option: {}", self.listing()))
         })?;
         let name = ident.unraw().to_string();
         match self.known.iter().find(|(known, _)| *known == name) {
-            Some((name, example)) => set(
-                &Key {
-                    ident,
-                    name,
-                    example,
-                },
-                input,
-                errors,
-            ),
+            Some((name, example)) => set(&Key { ident, name, example }, input, errors),
             None => Err(self.unknown(&ident, &name)),
         }
     }
@@ -120,10 +110,9 @@ impl Table {
         let message = match self.misplaced.iter().find(|(known, _)| *known == name) {
             Some((_, mend)) => format!("`{name}` can't stand here: {mend}"),
             None => match nearest(name, self.known.iter().map(|(known, _)| *known)) {
-                Some(meant) => format!(
-                    "unknown option `{name}`; did you mean `{meant}`? {}",
-                    self.listing()
-                ),
+                Some(meant) => {
+                    format!("unknown option `{name}`; did you mean `{meant}`? {}", self.listing())
+                }
                 None => format!("unknown option `{name}`; {}", self.listing()),
             },
         };
@@ -131,11 +120,8 @@ impl Table {
     }
 
     fn listing(&self) -> String {
-        let examples: Vec<String> = self
-            .known
-            .iter()
-            .map(|(_, example)| format!("`{example}`"))
-            .collect();
+        let examples: Vec<String> =
+            self.known.iter().map(|(_, example)| format!("`{example}`")).collect();
         format!("`{}` takes {} here", self.attribute, examples.join(", "))
     }
 
@@ -171,7 +157,7 @@ fn at_next_option(input: ParseStream) -> bool {
 impl Key {
     /// `key = "text"`.
     pub(crate) fn text(&self, input: ParseStream) -> Result<LitStr> {
-        let text: LitStr = self.value(input, "a text in quotes", ParseStream::parse)?;
+        let text: LitStr = self.value(input, "a text in quotes", |input| input.parse())?;
         match text.suffix() {
             "" => Ok(text),
             suffix => Err(self.wrong(&text, format_args!("remove `{suffix}` after the text"))),
@@ -180,7 +166,7 @@ impl Key {
 
     /// `key = 3`, a whole number from 1.
     pub(crate) fn number(&self, input: ParseStream) -> Result<(u64, LitInt)> {
-        let literal: LitInt = self.value(input, "a whole number from 1", ParseStream::parse)?;
+        let literal: LitInt = self.value(input, "a whole number from 1", |input| input.parse())?;
         if !literal.suffix().is_empty() {
             let mend = format_args!("remove `{}` after the number", literal.suffix());
             return Err(self.wrong(&literal, mend));
@@ -202,7 +188,7 @@ impl Key {
 
     /// `key = Type`.
     pub(crate) fn type_(&self, input: ParseStream) -> Result<Type> {
-        self.value(input, "a type", ParseStream::parse)
+        self.value(input, "a type", |input| input.parse())
     }
 
     /// `key = some::path`.
@@ -212,11 +198,8 @@ impl Key {
 
     /// `key = field`.
     pub(crate) fn field(&self, input: ParseStream) -> Result<Member> {
-        let field = self.value(
-            input,
-            "the name of a field, without quotes",
-            ParseStream::parse,
-        )?;
+        let field =
+            self.value(input, "the name of a field, without quotes", |input| input.parse())?;
         if input.is_empty() || input.peek(Token![,]) {
             return Ok(field);
         }
@@ -229,10 +212,8 @@ impl Key {
     /// `key(…)`: what stands in the parentheses.
     pub(crate) fn list(&self, input: ParseStream) -> Result<TokenStream> {
         if !input.peek(syn::token::Paren) {
-            return Err(self.wrong(
-                &self.ident,
-                format_args!("`{}` takes a list in parentheses", self.name),
-            ));
+            return Err(self
+                .wrong(&self.ident, format_args!("`{}` takes a list in parentheses", self.name)));
         }
         let content;
         parenthesized!(content in input);
@@ -250,20 +231,13 @@ impl Key {
         }
         input.parse::<Token![=]>()?;
         parse(input).map_err(|error| {
-            let message = format!(
-                "`{}` takes {what}: write `{}`",
-                self.name,
-                self.example
-            );
+            let message = format!("`{}` takes {what}: write `{}`", self.name, self.example);
             Error::new(error.span(), message)
         })
     }
 
     fn wrong(&self, tokens: impl quote::ToTokens, what: impl Display) -> Error {
-        Error::new_spanned(
-            tokens,
-            format_args!("{what}: write `{}`", self.example),
-        )
+        Error::new_spanned(tokens, format_args!("{what}: write `{}`", self.example))
     }
 }
 
@@ -280,10 +254,8 @@ impl<T> Slot<T> {
     /// Keeps the value, unless there is one already.
     pub(crate) fn set(&mut self, key: &Key, value: T, errors: &mut Errors) {
         if self.0.is_some() {
-            errors.at(
-                &key.ident,
-                format_args!("`{}` is given twice; keep one of the two", key.name),
-            );
+            errors
+                .at(&key.ident, format_args!("`{}` is given twice; keep one of the two", key.name));
         } else {
             self.0 = Some((key.ident.clone(), value));
         }

@@ -28,8 +28,7 @@ impl Errors {
 
     /// The mistakes as `compile_error!`s.
     pub(crate) fn into_tokens(self) -> TokenStream {
-        self.0
-            .map_or_else(TokenStream::new, syn::Error::into_compile_error)
+        self.0.map_or_else(TokenStream::new, syn::Error::into_compile_error)
     }
 }
 

@@ -20,9 +20,7 @@ pub(crate) fn snake_case(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 4);
     for (index, character) in characters.iter().enumerate() {
         let before = index.checked_sub(1).map(|index| characters[index]);
-        let ends_acronym = characters
-            .get(index + 1)
-            .is_some_and(|next| next.is_lowercase());
+        let ends_acronym = characters.get(index + 1).is_some_and(|next| next.is_lowercase());
         let starts_word = character.is_uppercase()
             && before.is_some_and(|before| {
                 before.is_lowercase()
@@ -45,10 +43,7 @@ pub(crate) fn problem(name: &str, limit: usize) -> Option<String> {
         return Some("it is empty".to_owned());
     }
     if name.len() > limit {
-        return Some(format!(
-            "it has {} bytes, and at most {limit} are allowed",
-            name.len()
-        ));
+        return Some(format!("it has {} bytes, and at most {limit} are allowed", name.len()));
     }
     let character = name.chars().find(|character| !allowed(*character))?;
     Some(format!(

@@ -2,7 +2,9 @@
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{Attribute, Data, DeriveInput, GenericParam, Generics, Path, TypeParamBound, parse_quote};
+use syn::{
+    Attribute, Data, DeriveInput, GenericParam, Generics, Path, TypeParamBound, parse_quote,
+};
 
 use crate::errors::Errors;
 use crate::names;
@@ -124,7 +126,6 @@ fn without_lifetimes(generics: &Generics) -> Generics {
         .filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
         .collect();
     for parameter in generics.type_params_mut() {
-        parameter.eq_token = None;
         parameter.default = None;
         if borrows {
             parameter.bounds = std::mem::take(&mut parameter.bounds)
@@ -134,7 +135,6 @@ fn without_lifetimes(generics: &Generics) -> Generics {
         }
     }
     for parameter in generics.const_params_mut() {
-        parameter.eq_token = None;
         parameter.default = None;
     }
     if borrows {
@@ -159,12 +159,8 @@ fn self_type(input: &DeriveInput) -> TokenStream {
 /// What the user allows on the type is allowed in its impls; and a deprecated type or variant must still be read.
 fn allows(input: &DeriveInput) -> Vec<Attribute> {
     let is = |attribute: &&Attribute, name| attribute.path().is_ident(name);
-    let mut attributes: Vec<Attribute> = input
-        .attrs
-        .iter()
-        .filter(|attribute| is(attribute, "allow"))
-        .cloned()
-        .collect();
+    let mut attributes: Vec<Attribute> =
+        input.attrs.iter().filter(|attribute| is(attribute, "allow")).cloned().collect();
     let variants = match &input.data {
         Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.attrs).collect(),
         Data::Struct(_) | Data::Union(_) => Vec::new(),

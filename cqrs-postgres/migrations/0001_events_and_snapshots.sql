@@ -46,13 +46,17 @@ CREATE TABLE cqrs.events (
 --    `pg_sequence_last_value` reads the sequence under its page lock. Selecting from the sequence would not do: for a
 --    moment of every 32nd nextval, its row shows a number 32 ahead of the last one drawn.
 --  * makes the commit durable where the session asks for less.
+-- It assigns where PERFORM would be the usual form, because plpgsql evaluates a mere expression at a fraction of the
+-- cost.
 CREATE FUNCTION cqrs.before_append() RETURNS trigger
 LANGUAGE plpgsql AS $$
+DECLARE
+    ignored text;
 BEGIN
-    PERFORM pg_catalog.pg_advisory_xact_lock_shared(
-        4850658273654734848 + coalesce(pg_catalog.pg_sequence_last_value('cqrs.events_position_seq'), 0));
+    ignored := pg_catalog.pg_advisory_xact_lock_shared(
+        4850658273654734848 + coalesce(pg_catalog.pg_sequence_last_value('cqrs.events_position_seq'), 0))::text;
     IF pg_catalog.current_setting('synchronous_commit') = 'off' THEN
-        PERFORM pg_catalog.set_config('synchronous_commit', 'on', true);
+        ignored := pg_catalog.set_config('synchronous_commit', 'on', true);
     END IF;
     RETURN NULL;
 END

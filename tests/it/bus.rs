@@ -265,3 +265,66 @@ async fn g14_a_send_that_is_dropped_before_it_is_polled_does_nothing() {
     drop(bus.send(Add { counter: "a".into(), amount: 1 }).into_future());
     assert!(!bus.load::<Counter>("a").await.unwrap().exists());
 }
+
+/// Lets another bus carry a command out between the look at the receipt and the load.
+#[derive(Debug)]
+struct Overtaken {
+    inner: MemoryStore,
+    other: Mutex<Option<Bus>>,
+}
+
+#[async_trait::async_trait]
+impl EventStore for Overtaken {
+    async fn append(&self, append: &Append) -> Result<Appended, AppendError> {
+        self.inner.append(append).await
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let other = self.other.lock().unwrap().take();
+        if let Some(other) = other {
+            let all = AddAll { counter: "a".into(), amounts: vec![5], name: None };
+            other.send(all).idempotency_key("k").await.unwrap();
+        }
+        self.inner.read_stream(stream, after, limit).await
+    }
+
+    async fn read_log(&self, after: Position, limit: usize) -> Result<LogPage, StoreError> {
+        self.inner.read_log(after, limit).await
+    }
+
+    async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {
+        self.inner.find(id).await
+    }
+}
+
+#[async_trait::async_trait]
+impl SnapshotStore for Overtaken {
+    async fn read_from_snapshot(
+        &self,
+        stream: &StreamId,
+        fingerprint: u64,
+        limit: usize,
+    ) -> Result<(Option<Snapshot>, Vec<RecordedEvent>), StoreError> {
+        self.inner.read_from_snapshot(stream, fingerprint, limit).await
+    }
+
+    async fn save_snapshot(&self, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
+        self.inner.save_snapshot(stream, snapshot).await
+    }
+}
+
+#[tokio::test]
+async fn a_command_overtaken_by_another_with_its_key_returns_the_others_outcome() {
+    let inner = MemoryStore::new();
+    let other = Mutex::new(Some(bus(inner.clone())));
+    let bus = bus(Overtaken { inner, other });
+    let all = AddAll { counter: "a".into(), amounts: vec![1, 2], name: None };
+    let done = bus.send(all).idempotency_key("k").await.unwrap();
+    assert_eq!((done.replayed, done.events), (true, 1));
+    assert_eq!(bus.load::<Counter>("a").await.unwrap().state.sum, 5);
+}

@@ -6,4 +6,6 @@ mod domain;
 mod guarantees;
 mod layers;
 mod project;
+mod properties;
 mod snapshots;
+mod telemetry;

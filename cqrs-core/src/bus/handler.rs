@@ -8,7 +8,7 @@ use crate::aggregate::Aggregate;
 use crate::command::Command;
 use crate::context::DispatchContext;
 use crate::error::{DispatchError, LoadError};
-use crate::query::Query;
+use crate::query::{Query, QueryHandler};
 use crate::repository::Loaded;
 
 /// Carries out a command that spans aggregates or calls services: the shell around the pure core.
@@ -91,13 +91,24 @@ impl<C: Command, H: CommandHandler<C>> AnyCommandHandler<C> for H {
     }
 }
 
+/// What answering a query of type `Q` comes to.
+type Answer<Q> = Result<<Q as Query>::Output, <Q as Query>::Error>;
+
 /// A query handler of any type, as it is kept in the registry.
 pub(super) trait AnyQueryHandler<Q: Query>: Send + Sync {
-    fn handle_boxed(&self, query: Q) -> BoxFuture<'_, Result<Q::Output, Q::Error>>;
+    fn handle_boxed<'a>(
+        &'a self,
+        query: Q,
+        context: &'a DispatchContext,
+    ) -> BoxFuture<'a, Answer<Q>>;
 }
 
-impl<Q: Query, H: crate::query::QueryHandler<Q>> AnyQueryHandler<Q> for H {
-    fn handle_boxed(&self, query: Q) -> BoxFuture<'_, Result<Q::Output, Q::Error>> {
-        Box::pin(self.handle(query))
+impl<Q: Query, H: QueryHandler<Q>> AnyQueryHandler<Q> for H {
+    fn handle_boxed<'a>(
+        &'a self,
+        query: Q,
+        context: &'a DispatchContext,
+    ) -> BoxFuture<'a, Answer<Q>> {
+        Box::pin(self.handle(query, context))
     }
 }

@@ -174,9 +174,9 @@ impl<Q: Query> Message for Asked<Q> {
         &self.0
     }
 
-    async fn dispatch(self, bus: &Bus, _: DispatchContext) -> Result<Self::Output, Self::Failure> {
+    async fn dispatch(self, bus: &Bus, context: DispatchContext) -> Result<Self::Output, Self::Failure> {
         match bus.shared.registry.get::<Q, Box<dyn AnyQueryHandler<Q>>>() {
-            Some(handler) => handler.handle_boxed(self.0).await.map_err(QueryError::Failed),
+            Some(handler) => handler.handle_boxed(self.0, &context).await.map_err(QueryError::Failed),
             None => Err(QueryError::Unregistered { query: Q::NAME }),
         }
     }

@@ -10,7 +10,7 @@ use crate::context::DispatchContext;
 use crate::error::{DispatchError, InvalidCommand, LoadError};
 use crate::event::{EncodeError, Event, EventId, NewEvent, RecordedEvent};
 use crate::metadata::Metadata;
-use crate::store::{Append, Conflict, Snapshot, StoreError, StoreErrorKind};
+use crate::store::{Append, AppendError, Conflict, Snapshot, StoreError, StoreErrorKind};
 use crate::stream::StreamId;
 use crate::version::ExpectedVersion;
 
@@ -101,9 +101,16 @@ impl Repository {
         let expected = ExpectedVersion::Exact(loaded.version);
         let append = Append::new(stream.clone(), expected, encoded)
             .map_err(|error| DispatchError::Invalid(error.into()))?;
-        let appended = match self.store.append(&append).await {
-            Ok(appended) => appended,
-            Err(error) => return Err(DispatchError::from_append(error, append)),
+        let appended = match (self.store.append(&append).await, key) {
+            (Ok(appended), _) => appended,
+            // The command was carried out elsewhere after the look at its receipt and before the load.
+            (Err(AppendError::Store(error)), Some(key))
+                if error.kind() == StoreErrorKind::DuplicateEvent =>
+            {
+                let receipt = self.receipt::<C>(stream, key).await?;
+                return receipt.ok_or(DispatchError::Store(error));
+            }
+            (Err(error), _) => return Err(DispatchError::from_append(error, append)),
         };
         committed.version = appended.version;
         committed.position = appended.position;

@@ -13,13 +13,7 @@ pub(super) fn command(command: &Command) -> TokenStream {
     match &command.route {
         Route::Handler { outcome, error } => {
             let bounds = message::bounds(&command.subject, outcome, error);
-            implement(
-                command,
-                &bounds,
-                &quote!(#outcome),
-                &quote!(#error),
-                &quote!(ToHandler),
-            )
+            implement(command, &bounds, &quote!(#outcome), &quote!(#error), &quote!(ToHandler))
         }
         Route::Aggregate { aggregate, id } => of_aggregate(command, aggregate, id),
     }
@@ -67,12 +61,7 @@ fn implement(
     error: &TokenStream,
     route: &TokenStream,
 ) -> TokenStream {
-    let Command {
-        cqrs,
-        subject,
-        name,
-        ..
-    } = command;
+    let Command { cqrs, subject, name, .. } = command;
     subject.implement(
         &quote!(#cqrs::Command),
         bounds,

@@ -150,10 +150,7 @@ fn checked_id(input: &DeriveInput, id: Option<Member>, errors: &mut Errors) -> I
 }
 
 fn field_names(fields: &Fields) -> Vec<String> {
-    fields
-        .members()
-        .map(|member| member.to_token_stream().to_string())
-        .collect()
+    fields.members().map(|member| member.to_token_stream().to_string()).collect()
 }
 
 /// Names the fields there are, as the end of a message.
@@ -161,10 +158,8 @@ fn fields_of(input: &DeriveInput) -> String {
     let Data::Struct(data) = &input.data else {
         return String::new();
     };
-    let names: Vec<String> = field_names(&data.fields)
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect();
+    let names: Vec<String> =
+        field_names(&data.fields).iter().map(|name| format!("`{name}`")).collect();
     match names.len() {
         0 => "; the struct has no fields: add one".to_owned(),
         _ => format!("; the fields are {}", names.join(", ")),

@@ -29,7 +29,8 @@ pub(super) fn event(event: &Event) -> TokenStream {
             &quote_spanned!(at=> #cqrs::__private::decode_struct(__event)),
         ),
         Shape::Enum(variants) => {
-            let types: Vec<&EventType> = variants.iter().map(|(_, event_type)| event_type).collect();
+            let types: Vec<&EventType> =
+                variants.iter().map(|(_, event_type)| event_type).collect();
             let arms = variants.iter().enumerate().map(|(index, (variant, _))| {
                 let index = proc_macro2::Literal::usize_unsuffixed(index);
                 quote!(Self::#variant { .. } => #index,)

@@ -69,10 +69,7 @@ const SERDE_ON_VARIANT: &[(&str, &str)] = &[
     ("skip", SKIPPED),
     ("skip_serializing", SKIPPED),
     ("skip_deserializing", SKIPPED),
-    (
-        "other",
-        "unknown events are errors, never another variant; remove it",
-    ),
+    ("other", "unknown events are errors, never another variant; remove it"),
     ("untagged", TAGGED),
 ];
 const SKIPPED: &str = "every variant is an event type that must be stored and read back; remove it, or move what is \
@@ -141,15 +138,8 @@ fn struct_shape(
         Some(given) => check_name(given, &name, errors),
         None => check_name(&subject.ident, &name, errors),
     }
-    let event_type = EventType {
-        name,
-        version: options.version.get().copied().unwrap_or(1),
-    };
-    if fields.is_empty() {
-        Shape::Empty(event_type)
-    } else {
-        Shape::Struct(event_type)
-    }
+    let event_type = EventType { name, version: options.version.get().copied().unwrap_or(1) };
+    if fields.is_empty() { Shape::Empty(event_type) } else { Shape::Struct(event_type) }
 }
 
 fn enum_shape(
@@ -202,10 +192,7 @@ fn enum_shape(
                 None => errors.at(&variant.ident, message),
             }
         }
-        let event_type = EventType {
-            name: whole,
-            version: version.take().unwrap_or(1),
-        };
+        let event_type = EventType { name: whole, version: version.take().unwrap_or(1) };
         (respanned(&variant.ident), event_type)
     });
     Shape::Enum(variants.collect())
@@ -260,10 +247,7 @@ fn refuse_serde(attributes: &[Attribute], refused: &[(&str, &str)], errors: &mut
     for option in serde_attr::options(attributes) {
         let found = refused.iter().find(|(name, _)| option == name);
         if let Some((name, why)) = found {
-            errors.at(
-                option,
-                format_args!("`serde({name})` does not work on an event: {why}"),
-            );
+            errors.at(option, format_args!("`serde({name})` does not work on an event: {why}"));
         }
     }
 }

@@ -7,13 +7,7 @@ use super::Query;
 use crate::message;
 
 pub(super) fn query(query: &Query) -> TokenStream {
-    let Query {
-        cqrs,
-        subject,
-        name,
-        output,
-        error,
-    } = query;
+    let Query { cqrs, subject, name, output, error } = query;
     subject.implement(
         &quote!(#cqrs::Query),
         &message::bounds(subject, output, error),

@@ -1,0 +1,46 @@
+//! `#[derive(Aggregate)]`.
+
+mod expand;
+mod parse;
+mod shape;
+mod union;
+
+use proc_macro2::TokenStream;
+use syn::{DeriveInput, Path, Type, Visibility};
+
+use crate::errors::Errors;
+use crate::subject::Subject;
+
+pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
+    let mut errors = Errors::default();
+    let mut tokens = match parse::aggregate(input, &mut errors) {
+        Some(aggregate) => expand::aggregate(&aggregate),
+        None => TokenStream::new(),
+    };
+    tokens.extend(errors.into_tokens());
+    tokens
+}
+
+/// State that decides on commands. After mistakes it has defaults in the place of what is wrong.
+struct Aggregate {
+    cqrs: Path,
+    serde: Path,
+    subject: Subject,
+    visibility: Visibility,
+    category: String,
+    /// The listed event types, each once.
+    events: Vec<Type>,
+    error: Type,
+    snapshots: Option<Snapshots>,
+}
+
+struct Snapshots {
+    policy: Policy,
+    /// The shape of the state as text: another text, other snapshots.
+    shape: String,
+}
+
+enum Policy {
+    EveryEvents(u64),
+    ReplayLongerThanMillis(u64),
+}

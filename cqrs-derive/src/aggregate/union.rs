@@ -1,0 +1,279 @@
+//! Writes the type of all events of an aggregate that lists several types.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::Type;
+use syn::spanned::Spanned as _;
+
+use super::{Aggregate, expand};
+use crate::subject::located;
+
+/// Array lengths can't be computed from types with parameters, so that there the array of all event types has this
+/// length and the slice of it that is in use is given out.
+const CAPACITY_IF_GENERIC: usize = 256;
+
+/// `impl Aggregate` and the type of its events, in a block in which nobody else sees the names.
+///
+/// ```ignore
+/// const _: () = {
+///     pub struct __AccountEvent(__OneOf<AccountEvent, Audited>, PhantomData<fn() -> Account>);
+///     enum __OneOf<E0, E1> { E0(E0), E1(E1) }
+///     …
+/// };
+/// ```
+///
+/// The struct hides the enum: listed types may be less visible than the aggregate.
+pub(super) fn aggregate(aggregate: &Aggregate) -> TokenStream {
+    let Aggregate { subject, events, .. } = aggregate;
+    let union = Union {
+        aggregate,
+        ident: format_ident!("__{}Event", subject.name),
+        members: (0..events.len()).map(|index| format_ident!("E{index}")).collect(),
+    };
+    let declaration = union.declaration();
+    let conversions = union.conversions();
+    let event = union.event();
+    let types = union.types();
+    let arms = union.arms(|event| expand::apply(aggregate, event, &quote!(__event)));
+    let aggregate =
+        expand::implement(aggregate, &union.type_(), &quote!(match __event.0 { #arms }));
+    quote! {
+        const _: () = {
+            #declaration
+            #conversions
+            #types
+            #event
+            #aggregate
+        };
+    }
+}
+
+struct Union<'a> {
+    aggregate: &'a Aggregate,
+    ident: Ident,
+    /// The variants, and the parameters of the same names that stand for their contents.
+    members: Vec<Ident>,
+}
+
+impl Union<'_> {
+    /// The type of all events, with the parameters of the aggregate.
+    fn type_(&self) -> TokenStream {
+        let (_, arguments, _) = self.aggregate.subject.generics.split_for_impl();
+        let ident = &self.ident;
+        quote!(#ident #arguments)
+    }
+
+    fn declaration(&self) -> TokenStream {
+        let Self { ident, members, .. } = self;
+        let Aggregate { subject, events, visibility, .. } = self.aggregate;
+        let visibility = respanned(visibility.to_token_stream());
+        let (parameters, _, _) = subject.generics.split_for_impl();
+        let where_clause = subject.where_clause(&[]);
+        let self_type = &subject.self_type;
+        quote! {
+            #visibility struct #ident #parameters (
+                __OneOf<#(#events),*>,
+                ::core::marker::PhantomData<fn() -> #self_type>,
+            ) #where_clause;
+
+            enum __OneOf<#(#members),*> {
+                #(#members(#members),)*
+            }
+        }
+    }
+
+    /// `From` each listed type.
+    fn conversions(&self) -> TokenStream {
+        let subject = &self.aggregate.subject;
+        let (parameters, _, _) = subject.generics.split_for_impl();
+        let where_clause = subject.where_clause(&[]);
+        let type_ = self.type_();
+        let impls = self.members.iter().zip(&self.aggregate.events).map(|(member, event)| {
+            quote! {
+                #[automatically_derived]
+                impl #parameters ::core::convert::From<#event> for #type_ #where_clause {
+                    fn from(__event: #event) -> Self {
+                        Self(__OneOf::#member(__event), ::core::marker::PhantomData)
+                    }
+                }
+            }
+        });
+        quote!(#(#impls)*)
+    }
+
+    fn event(&self) -> TokenStream {
+        let Aggregate { cqrs, subject, events, .. } = self.aggregate;
+        let (parameters, _, _) = subject.generics.split_for_impl();
+        let self_type = &subject.self_type;
+        let mut bounds = expand::event_bounds(self.aggregate);
+        bounds.push(quote!(#self_type: 'static));
+        let where_clause = subject.where_clause(&bounds);
+        let type_ = self.type_();
+        let event_type = self.arms(|event| quote!(<#event as #cqrs::Event>::event_type(__event)));
+        let encode = self.arms(|event| quote!(<#event as #cqrs::Event>::encode(__event)));
+        quote! {
+            #[automatically_derived]
+            impl #parameters #cqrs::Event for #type_ #where_clause {
+                const TYPES: &'static [#cqrs::EventType] = Self::__TYPES;
+
+                fn event_type(&self) -> #cqrs::EventType {
+                    match &self.0 { #event_type }
+                }
+
+                fn encode(&self) -> ::core::result::Result<#cqrs::Payload, #cqrs::EncodeError> {
+                    match &self.0 { #encode }
+                }
+
+                fn decode(
+                    __event: &#cqrs::RecordedEvent,
+                ) -> ::core::result::Result<Self, #cqrs::DecodeError> {
+                    #(if <#events as #cqrs::Event>::knows(&__event.event_type) {
+                        return ::core::result::Result::map(
+                            <#events as #cqrs::Event>::decode(__event),
+                            <Self as ::core::convert::From<#events>>::from,
+                        );
+                    })*
+                    ::core::result::Result::Err(#cqrs::__private::unknown_type(
+                        __event,
+                        <Self as #cqrs::Event>::TYPES,
+                    ))
+                }
+            }
+        }
+    }
+
+    /// All event types one after the other, and the check that no two have the same name.
+    fn types(&self) -> TokenStream {
+        let Aggregate { cqrs, subject, events, .. } = self.aggregate;
+        let (parameters, _, _) = subject.generics.split_for_impl();
+        let where_clause = subject.where_clause(&expand::event_bounds(self.aggregate));
+        let type_ = self.type_();
+        let length = quote!(0 #(+ <#events as #cqrs::Event>::TYPES.len())*);
+        let lists = quote!(&[#(<#events as #cqrs::Event>::TYPES),*]);
+        let checks = self.checks();
+        // Without parameters the check is made where it stands; with them, where the aggregate is used.
+        let (check_here, check_there, types) = if subject.is_generic() {
+            (TokenStream::new(), checks, quote!(Self::__ALL.split_at(#length).0))
+        } else {
+            (quote!(const _: () = { #checks };), TokenStream::new(), quote!(Self::__ALL))
+        };
+        let capacity = if subject.is_generic() {
+            proc_macro2::Literal::usize_unsuffixed(CAPACITY_IF_GENERIC).into_token_stream()
+        } else {
+            quote!({ #length })
+        };
+        let concatenate = concatenate(self.aggregate);
+        let apart = (events.len() > 1).then(|| apart(self.aggregate));
+        quote! {
+            #concatenate
+            #apart
+            #check_here
+            #[automatically_derived]
+            impl #parameters #type_ #where_clause {
+                const __ALL: &'static [#cqrs::EventType] = {
+                    #check_there
+                    &__concatenate::<#capacity>(#lists)
+                };
+                const __TYPES: &'static [#cqrs::EventType] = #types;
+            }
+        }
+    }
+
+    fn checks(&self) -> TokenStream {
+        let Aggregate { cqrs, events, .. } = self.aggregate;
+        let pairs = events.iter().enumerate().flat_map(|(index, second)| {
+            events[..index].iter().map(move |first| {
+                let message = format!(
+                    "`{}` has an event type with a stored name that `{}` has as well: give one of the two another \
+                     with `#[event(name = \"…\")]`",
+                    shown(second),
+                    shown(first),
+                );
+                let at = located(second.span());
+                quote_spanned! {at=>
+                    if !__are_apart(<#first as #cqrs::Event>::TYPES, <#second as #cqrs::Event>::TYPES) {
+                        ::core::panic!(#message);
+                    }
+                }
+            })
+        });
+        quote!(#(#pairs)*)
+    }
+
+    /// The arms of a `match` over the variants, with their content in `__event`.
+    fn arms(&self, body: impl Fn(&Type) -> TokenStream) -> TokenStream {
+        let bodies = self.aggregate.events.iter().map(body);
+        let members = &self.members;
+        quote!(#(__OneOf::#members(__event) => #bodies,)*)
+    }
+}
+
+fn concatenate(aggregate: &Aggregate) -> TokenStream {
+    let cqrs = &aggregate.cqrs;
+    quote! {
+        const fn __concatenate<const N: ::core::primitive::usize>(
+            lists: &[&[#cqrs::EventType]],
+        ) -> [#cqrs::EventType; N] {
+            let mut all = [#cqrs::EventType::new("", 1); N];
+            let mut next = 0;
+            let mut list = 0;
+            while list < lists.len() {
+                let mut index = 0;
+                while index < lists[list].len() {
+                    ::core::assert!(
+                        next < N,
+                        "an aggregate with type parameters has too many event types: remove the parameters",
+                    );
+                    all[next] = lists[list][index];
+                    next += 1;
+                    index += 1;
+                }
+                list += 1;
+            }
+            all
+        }
+    }
+}
+
+fn apart(aggregate: &Aggregate) -> TokenStream {
+    let cqrs = &aggregate.cqrs;
+    quote! {
+        const fn __are_apart(a: &[#cqrs::EventType], b: &[#cqrs::EventType]) -> ::core::primitive::bool {
+            let mut i = 0;
+            while i < a.len() {
+                let mut j = 0;
+                while j < b.len() {
+                    let (one, other) = (a[i].name.as_bytes(), b[j].name.as_bytes());
+                    // From the end, where names with the same prefix differ.
+                    let mut left = one.len();
+                    while one.len() == other.len() && left > 0 && one[left - 1] == other[left - 1] {
+                        left -= 1;
+                    }
+                    if left == 0 {
+                        return false;
+                    }
+                    j += 1;
+                }
+                i += 1;
+            }
+            true
+        }
+    }
+}
+
+/// A type as it stands in a message, with braces as `panic!` wants them.
+fn shown(event: &Type) -> String {
+    let text = event.to_token_stream().to_string();
+    let text = text.replace(" :: ", "::").replace(":: ", "::");
+    let text = text.replace(" < ", "<").replace(" >", ">").replace(" ,", ",");
+    text.replace('{', "{{").replace('}', "}}")
+}
+
+/// The tokens as if the macro had made them: lints that look at the user's code don't look there.
+fn respanned(tokens: TokenStream) -> TokenStream {
+    let respan = |mut token: TokenTree| {
+        token.set_span(Span::call_site());
+        token
+    };
+    tokens.into_iter().map(respan).collect()
+}
