@@ -14,14 +14,14 @@ use AccountEvent::{Deposited, Opened, Withdrawn};
 // domain: begin
 #[derive(Debug, Serialize, Deserialize, Event)]
 #[event(prefix = "account")]
-pub enum AccountEvent {
+enum AccountEvent {
     Opened { owner: String },
     Deposited { cents: u64 },
     Withdrawn { cents: u64 },
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
-pub enum AccountError {
+enum AccountError {
     #[error("the account is open already")]
     AlreadyOpen,
     #[error("there is no such account")]
@@ -32,7 +32,7 @@ pub enum AccountError {
 
 #[derive(Debug, Clone, Command)]
 #[command(aggregate = Account, id = account)]
-pub enum AccountCommand {
+enum AccountCommand {
     Open { account: u32, owner: String },
     Deposit { account: u32, cents: u64 },
     Withdraw { account: u32, cents: u64 },
@@ -40,7 +40,7 @@ pub enum AccountCommand {
 
 #[derive(Debug, Default, Aggregate)]
 #[aggregate(category = "account", events(AccountEvent), error = AccountError)]
-pub struct Account {
+struct Account {
     owner: Option<String>,
     cents: u64,
 }
@@ -73,7 +73,7 @@ impl Handle<AccountCommand> for Account {
 
 #[derive(Debug, Clone, Query)]
 #[query(output = u64, error = cqrs::LoadError)]
-pub struct Balance {
+struct Balance {
     account: u32,
 }
 
@@ -94,8 +94,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     bus.send(Open { account: 1, owner: "Ada".into() }).await?;
     bus.send(Deposit { account: 1, cents: 300 }).await?;
-    let refused = bus.send(Withdraw { account: 1, cents: 500 }).await;
-    println!("{}; the balance is {}", refused.unwrap_err(), bus.ask(Balance { account: 1 }).await?);
+    if let Err(refused) = bus.send(Withdraw { account: 1, cents: 500 }).await {
+        println!("refused: {refused}");
+    }
+    println!("balance: {} cents", bus.ask(Balance { account: 1 }).await?);
     Ok(())
 }
 

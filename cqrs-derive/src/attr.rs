@@ -6,7 +6,7 @@ use std::fmt::Display;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
-use syn::parse::{ParseStream, Result};
+use syn::parse::{Parse, ParseStream, Result};
 use syn::{
     Attribute, Data, DeriveInput, Error, LitInt, LitStr, Member, Meta, Path, Token, Type, Variant,
     parenthesized,
@@ -157,7 +157,7 @@ fn at_next_option(input: ParseStream) -> bool {
 impl Key {
     /// `key = "text"`.
     pub(crate) fn text(&self, input: ParseStream) -> Result<LitStr> {
-        let text: LitStr = self.value(input, "a text in quotes", |input| input.parse())?;
+        let text: LitStr = self.value(input, "a text in quotes", Parse::parse)?;
         match text.suffix() {
             "" => Ok(text),
             suffix => Err(self.wrong(&text, format_args!("remove `{suffix}` after the text"))),
@@ -166,7 +166,7 @@ impl Key {
 
     /// `key = 3`, a whole number from 1.
     pub(crate) fn number(&self, input: ParseStream) -> Result<(u64, LitInt)> {
-        let literal: LitInt = self.value(input, "a whole number from 1", |input| input.parse())?;
+        let literal: LitInt = self.value(input, "a whole number from 1", Parse::parse)?;
         if !literal.suffix().is_empty() {
             let mend = format_args!("remove `{}` after the number", literal.suffix());
             return Err(self.wrong(&literal, mend));
@@ -176,6 +176,9 @@ impl Key {
                 Err(self.wrong(&literal, format_args!("`{}` counts from 1, not 0", self.name)))
             }
             Ok(number) => Ok((number, literal)),
+            Err(_) if literal.base10_digits().starts_with('-') => {
+                Err(self.wrong(&literal, format_args!("`{}` counts from 1", self.name)))
+            }
             Err(_) => Err(self.wrong(&literal, "the number is too large")),
         }
     }
@@ -188,7 +191,7 @@ impl Key {
 
     /// `key = Type`.
     pub(crate) fn type_(&self, input: ParseStream) -> Result<Type> {
-        self.value(input, "a type", |input| input.parse())
+        self.value(input, "a type", Parse::parse)
     }
 
     /// `key = some::path`.
@@ -198,8 +201,7 @@ impl Key {
 
     /// `key = field`.
     pub(crate) fn field(&self, input: ParseStream) -> Result<Member> {
-        let field =
-            self.value(input, "the name of a field, without quotes", |input| input.parse())?;
+        let field = self.value(input, "the name of a field, without quotes", Parse::parse)?;
         if input.is_empty() || input.peek(Token![,]) {
             return Ok(field);
         }

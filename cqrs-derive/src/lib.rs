@@ -11,6 +11,9 @@ mod query;
 mod serde_attr;
 mod subject;
 
+#[cfg(test)]
+mod tests;
+
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 

@@ -1,9 +1,10 @@
 //! The type that a derive is on: its name, its generics, and the frame of an `impl` for it.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, Data, DeriveInput, GenericParam, Generics, Path, TypeParamBound, parse_quote,
+    Attribute, Data, DeriveInput, GenericParam, Generics, Path, Type, TypeParamBound, parse_quote,
 };
 
 use crate::errors::Errors;
@@ -100,6 +101,22 @@ impl Subject {
 /// The place of `span`, with the names of the place where the derive was called.
 pub(crate) fn located(span: Span) -> Span {
     Span::call_site().located_at(span)
+}
+
+/// The same tokens, for rustc to point at another place when it speaks of them.
+pub(crate) fn moved(tokens: impl ToTokens, to: Span) -> TokenStream {
+    let tokens = tokens.into_token_stream().into_iter().map(|mut token| {
+        token.set_span(token.span().located_at(to));
+        token
+    });
+    tokens.collect()
+}
+
+/// `type name = type_;`, such that what rustc says of it is said at the type in the attribute.
+pub(crate) fn associated(name: &str, type_: &Type) -> TokenStream {
+    let at = located(type_.span());
+    let name = Ident::new(name, at);
+    quote_spanned!(at=> type #name = #type_;)
 }
 
 /// The path to the framework: what `crate = …` says, or `::cqrs`.

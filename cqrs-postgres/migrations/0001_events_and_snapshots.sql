@@ -20,7 +20,7 @@ CREATE TABLE cqrs.events (
     version bigint NOT NULL,
     event_type text COLLATE "C" NOT NULL,
     -- Version of the shape of the payload.
-    schema_version integer NOT NULL,
+    schema_version bigint NOT NULL,
     payload json NOT NULL,
     event_id uuid NOT NULL,
     correlation_id uuid NOT NULL,

@@ -10,7 +10,7 @@ WITH stream AS MATERIALIZED (
         causation_id, details)
     SELECT $1, $2, stream.version + event.number, event.event_type, event.schema_version, event.payload::json,
         event.event_id, event.correlation_id, event.causation_id, event.details::json
-    FROM stream, unnest($4::text[], $5::integer[], $6::text[], $7::uuid[], $8::uuid[], $9::uuid[], $10::text[])
+    FROM stream, unnest($4::text[], $5::bigint[], $6::text[], $7::uuid[], $8::uuid[], $9::uuid[], $10::text[])
         WITH ORDINALITY AS event (event_type, schema_version, payload, event_id, correlation_id, causation_id, details,
             number)
     WHERE CASE $3::bigint WHEN -1 THEN true WHEN -2 THEN stream.version > 0 ELSE stream.version = $3 END

@@ -92,3 +92,94 @@ fn primary_code(error: &sqlx::Error) -> Option<i32> {
     let code = error.as_database_error()?.code()?;
     code.parse::<i32>().ok().map(|extended| extended & 0xff)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::error::Error;
+    use std::fmt;
+
+    use sqlx::error::{DatabaseError, ErrorKind};
+
+    use super::*;
+
+    /// What the driver makes of a result code, for codes that a test can't provoke.
+    #[derive(Debug)]
+    struct Refusal(i32);
+
+    impl fmt::Display for Refusal {
+        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(formatter, "code {}", self.0)
+        }
+    }
+
+    impl Error for Refusal {}
+
+    impl DatabaseError for Refusal {
+        fn message(&self) -> &'static str {
+            "refused"
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.0.to_string().into())
+        }
+
+        fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    fn refusal(code: i32) -> sqlx::Error {
+        sqlx::Error::Database(Box::new(Refusal(code)))
+    }
+
+    #[test]
+    fn result_codes_become_kinds_and_advice() {
+        use StoreErrorKind::{Busy, Corrupt, InvalidInput, Other, Unavailable, Unsupported};
+        for (code, kind, advice) in [
+            (5, Busy, "long transaction"),
+            (517, Busy, "long transaction"),
+            (6, Busy, "long transaction"),
+            (15, Busy, "long transaction"),
+            (1032, Unavailable, "permissions"),
+            (13, Unavailable, "free some space"),
+            (14, Unavailable, "directory exists"),
+            (266, Unavailable, "check the disk"),
+            (11, Corrupt, "restore a backup"),
+            (26, Unsupported, "not an SQLite database"),
+            (1, Unsupported, "restore them from a backup"),
+            (18, InvalidInput, "split it"),
+            (7, Other, "refused a statement"),
+        ] {
+            let error = failed("reading stream `account/1`", refusal(code));
+            let message = error.to_string();
+            assert_eq!(error.kind(), kind, "{message}");
+            assert!(message.contains("reading stream `account/1`"), "{message}");
+            assert!(message.contains(advice), "{message}");
+        }
+    }
+
+    #[test]
+    fn g4_an_append_whose_outcome_is_unknown_says_so() {
+        for broken in [refusal(1034), sqlx::Error::WorkerCrashed] {
+            let error = append_failed("appending", broken);
+            assert_eq!(error.kind(), StoreErrorKind::OutcomeUnknown);
+            assert!(error.may_retry());
+        }
+        // SQLite undoes these itself.
+        let error = append_failed("appending", refusal(13));
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    }
+}

@@ -96,7 +96,7 @@ impl fmt::Debug for SqliteStore {
 pub struct SqliteOptions {
     path: PathBuf,
     busy_timeout: Duration,
-    readers: u32,
+    readers: u16,
 }
 
 impl SqliteOptions {
@@ -105,13 +105,15 @@ impl SqliteOptions {
     ///
     /// Operations of this store also wait so long, but at least a second, for one of its connections to come free.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
-        self.busy_timeout = timeout;
+        // SQLite counts milliseconds in 31 bits.
+        const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+        self.busy_timeout = timeout.min(LONGEST);
         self
     }
 
     /// How many reads may go on at once, each on a connection and a thread of its own; 4 by default, and at least 1.
     /// Reads and writes do not wait for each other.
-    pub fn readers(mut self, connections: u32) -> Self {
+    pub fn readers(mut self, connections: u16) -> Self {
         self.readers = connections.max(1);
         self
     }
@@ -149,10 +151,8 @@ impl SqliteOptions {
     }
 
     fn connection(&self) -> SqliteConnectOptions {
-        // SQLite counts milliseconds in 31 bits.
-        const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
         SqliteConnectOptions::new()
-            .busy_timeout(self.busy_timeout.min(LONGEST))
+            .busy_timeout(self.busy_timeout)
             // The log is synced at every commit: what is acknowledged survives a power failure (G3).
             .synchronous(SqliteSynchronous::Full)
             // On macOS a sync leaves data in the cache of the disk unless asked for more; elsewhere it has no effect.
@@ -161,9 +161,9 @@ impl SqliteOptions {
             .disable_statement_logging()
     }
 
-    fn pool(&self, connections: u32) -> SqlitePoolOptions {
+    fn pool(&self, connections: u16) -> SqlitePoolOptions {
         SqlitePoolOptions::new()
-            .max_connections(connections)
+            .max_connections(connections.into())
             .acquire_timeout(self.busy_timeout.max(Duration::from_secs(1)))
             // A connection to a file does not age, and one to a database in memory is the database.
             .idle_timeout(None)
@@ -255,5 +255,30 @@ impl SnapshotStore for SqliteStore {
 
     async fn save_snapshot(&self, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
         snapshot::save_snapshot(&self.writer, stream, &snapshot).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn g3_commits_are_synced_to_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(directory.path().join("bank.db")).await.unwrap();
+        for (setting, expected) in
+            [("SELECT * FROM pragma_synchronous", 2), ("SELECT * FROM pragma_fullfsync", 1)]
+        {
+            let value: i64 = query_scalar(setting).fetch_one(&store.writer).await.unwrap();
+            assert_eq!(value, expected, "{setting}");
+        }
+    }
+
+    #[tokio::test]
+    async fn readers_can_not_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(directory.path().join("bank.db")).await.unwrap();
+        let written = sqlx::query("DELETE FROM cqrs_events").execute(&store.readers).await;
+        assert!(written.is_err());
     }
 }

@@ -11,6 +11,8 @@
 //! That rests on three things: an instruction's events are stored all or not at all; each instruction has an id, which
 //! is the idempotency key of its commands; and a refusal is recorded like everything else.
 
+#![allow(unreachable_pub, reason = "`pub` reads better in a program than `pub(crate)`")]
+
 mod account;
 mod input;
 mod ledger;

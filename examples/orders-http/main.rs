@@ -12,6 +12,8 @@
 //! Refusals of the domain are 422, conflicts 409, a busy store 503, each as `application/problem+json`. A command is
 //! made idempotent by the header `Idempotency-Key`, and conditional on the version a client has seen by `If-Match`.
 
+#![allow(unreachable_pub, reason = "`pub` reads better in a program than `pub(crate)`")]
+
 mod checkout;
 mod order;
 mod problem;

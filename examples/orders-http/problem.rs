@@ -1,5 +1,7 @@
 //! Errors in the form of RFC 9457, `application/problem+json`.
 
+use std::fmt::Display;
+
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -30,34 +32,34 @@ impl Problem {
         status: StatusCode,
         kind: &'static str,
         title: &'static str,
-        detail: impl ToString,
+        detail: &impl Display,
     ) -> Self {
         Self { kind, title, status, detail: detail.to_string() }
     }
 
-    pub fn not_found(detail: impl ToString) -> Self {
+    pub fn not_found(detail: &impl Display) -> Self {
         Self::new(StatusCode::NOT_FOUND, "/problems/not-found", "Not found", detail)
     }
 
-    pub fn invalid(detail: impl ToString) -> Self {
+    pub fn invalid(detail: &impl Display) -> Self {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         Self::new(status, "/problems/invalid", "The request can't be carried out", detail)
     }
 
-    fn conflict(detail: impl ToString) -> Self {
+    fn conflict(detail: &impl Display) -> Self {
         Self::new(StatusCode::CONFLICT, "/problems/conflict", "Someone else was faster", detail)
     }
 
-    fn unavailable(detail: impl ToString) -> Self {
+    fn unavailable(detail: &impl Display) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         Self::new(status, "/problems/unavailable", "Try again later", detail)
     }
 
     /// A failure of ours: the detail goes to the log, not to the caller.
-    fn internal(error: &impl ToString) -> Self {
-        eprintln!("orders-http: {}", error.to_string());
+    fn internal(error: &impl Display) -> Self {
+        eprintln!("orders-http: {error}");
         let status = StatusCode::INTERNAL_SERVER_ERROR;
-        Self::new(status, "/problems/internal", "The service failed", "see its log")
+        Self::new(status, "/problems/internal", "The service failed", &"see its log")
     }
 }
 
@@ -79,14 +81,14 @@ impl<E: Into<Problem> + std::error::Error> From<DispatchError<E>> for Problem {
     fn from(error: DispatchError<E>) -> Self {
         match error {
             DispatchError::Rejected(refusal) => refusal.into(),
-            DispatchError::Conflict(conflict) => Self::conflict(conflict),
-            DispatchError::Invalid(invalid) => Self::invalid(invalid),
+            DispatchError::Conflict(conflict) => Self::conflict(&conflict),
+            DispatchError::Invalid(invalid) => Self::invalid(&invalid),
             DispatchError::Store(error) if error.may_retry() => {
-                Self::unavailable("the store is busy")
+                Self::unavailable(&"the store is busy")
             }
-            DispatchError::Stopped(error) => Self::unavailable(error),
+            DispatchError::Stopped(error) => Self::unavailable(&error),
             DispatchError::OutcomeUnknown(_) => Self::unavailable(
-                "it is unknown whether this happened; repeat it with its Idempotency-Key",
+                &"it is unknown whether this happened; repeat it with its Idempotency-Key",
             ),
             error => Self::internal(&error),
         }
@@ -96,24 +98,24 @@ impl<E: Into<Problem> + std::error::Error> From<DispatchError<E>> for Problem {
 impl From<OrderError> for Problem {
     fn from(error: OrderError) -> Self {
         match error {
-            OrderError::NotFound => Self::not_found(error),
-            error => Self::invalid(error),
+            OrderError::NotFound => Self::not_found(&error),
+            error => Self::invalid(&error),
         }
     }
 }
 
 impl From<StockError> for Problem {
     fn from(error: StockError) -> Self {
-        Self::invalid(error)
+        Self::invalid(&error)
     }
 }
 
 impl From<LoadError> for Problem {
     fn from(error: LoadError) -> Self {
         match error {
-            LoadError::Stream(error) => Self::not_found(error),
+            LoadError::Stream(error) => Self::not_found(&error),
             LoadError::Store(error) if error.kind() == StoreErrorKind::Busy => {
-                Self::unavailable("the store is busy")
+                Self::unavailable(&"the store is busy")
             }
             error => Self::internal(&error),
         }
@@ -126,7 +128,7 @@ impl From<JsonRejection> for Problem {
             rejection.status(),
             "/problems/malformed",
             "The body can't be read",
-            rejection.body_text(),
+            &rejection.body_text(),
         )
     }
 }

@@ -25,7 +25,7 @@ pub fn router(bus: Bus) -> Router {
         .route("/orders/{order}/cancel", post(cancel_order))
         .route("/stock/{product}", get(show_stock))
         .route("/stock/{product}/deliveries", post(deliver))
-        .fallback(|| async { Problem::not_found("there is nothing at this address") })
+        .fallback(|| async { Problem::not_found(&"there is nothing at this address") })
         .with_state(bus)
 }
 
@@ -153,7 +153,7 @@ async fn show_stock(
 /// An aggregate as a response, with its version as the entity tag.
 fn show<A: Aggregate + Serialize>(loaded: &Loaded<A>) -> Result<Response, Problem> {
     if !loaded.exists() {
-        return Err(Problem::not_found(format!("there is no {}", loaded.stream)));
+        return Err(Problem::not_found(&format!("there is no {}", loaded.stream)));
     }
     let tag = [(header::ETAG, entity_tag(loaded.version))];
     Ok((tag, Json(&loaded.state)).into_response())
@@ -182,7 +182,7 @@ fn entity_tag(version: Version) -> String {
 fn context(headers: &HeaderMap) -> Result<DispatchContext, Problem> {
     let text = |name: &str| {
         let value = headers.get(name).map(|value| value.to_str());
-        value.transpose().map_err(|_| Problem::invalid(format!("the header {name} is not text")))
+        value.transpose().map_err(|_| Problem::invalid(&format!("the header {name} is not text")))
     };
     let mut context = DispatchContext::new();
     if let Some(key) = text("idempotency-key")? {
@@ -191,7 +191,7 @@ fn context(headers: &HeaderMap) -> Result<DispatchContext, Problem> {
     if let Some(tag) = text("if-match")? {
         let version = tag.trim_matches('"').parse().map(Version::new);
         let version =
-            version.map_err(|_| Problem::invalid("If-Match is not a tag of this service"))?;
+            version.map_err(|_| Problem::invalid(&"If-Match is not a tag of this service"))?;
         context = context.expected_version(version);
     }
     Ok(context)

@@ -7,13 +7,13 @@ use syn::spanned::Spanned as _;
 
 use super::{Aggregate, Policy, Snapshots, union};
 use crate::message;
-use crate::subject::located;
+use crate::subject::{associated, located, moved};
 
 pub(super) fn aggregate(aggregate: &Aggregate) -> TokenStream {
     match &*aggregate.events {
         [event] => {
             let dispatch = apply(aggregate, event, &quote!(__event));
-            implement(aggregate, &quote!(#event), &dispatch)
+            implement(aggregate, &quote!(#event), &associated("Event", event), &dispatch)
         }
         _ => union::aggregate(aggregate),
     }
@@ -21,28 +21,31 @@ pub(super) fn aggregate(aggregate: &Aggregate) -> TokenStream {
 
 /// `self.apply(event)`, such that a missing `Apply` is reported at the listed type.
 pub(super) fn apply(aggregate: &Aggregate, event: &Type, value: &TokenStream) -> TokenStream {
-    let cqrs = &aggregate.cqrs;
     let at = located(event.span());
+    let cqrs = moved(&aggregate.cqrs, at);
     quote_spanned!(at=> <Self as #cqrs::Apply<#event>>::apply(self, #value))
 }
 
+/// `impl Aggregate`, with events of type `event`, which `associated_event` declares.
 pub(super) fn implement(
     aggregate: &Aggregate,
     event: &TokenStream,
+    associated_event: &TokenStream,
     dispatch: &TokenStream,
 ) -> TokenStream {
     let Aggregate { cqrs, subject, category, error, .. } = aggregate;
     let snapshots =
         aggregate.snapshots.as_ref().map(|snapshots| snapshots_fn(aggregate, snapshots));
+    let error_type = associated("Error", error);
     subject.implement(
         &quote!(#cqrs::Aggregate),
         &bounds(aggregate),
         &quote! {
             const CATEGORY: &'static ::core::primitive::str = #category;
-            type Event = #event;
-            type Error = #error;
+            #associated_event
+            #error_type
 
-            fn dispatch(&mut self, __event: <Self as #cqrs::Aggregate>::Event) {
+            fn dispatch(&mut self, __event: #event) {
                 #dispatch
             }
 
@@ -55,15 +58,16 @@ fn snapshots_fn(aggregate: &Aggregate, Snapshots { policy, shape }: &Snapshots) 
     let cqrs = &aggregate.cqrs;
     // Where rustc points when the state can't be compared, written or read.
     let at = aggregate.subject.span();
+    let moved = moved(cqrs, at);
     let snapshots = match policy {
         Policy::EveryEvents(events) => {
             let events = Literal::u64_unsuffixed(*events);
-            quote_spanned!(at=> #cqrs::Snapshots::<Self>::every(#events, #shape))
+            quote_spanned!(at=> #moved::Snapshots::<Self>::every(#events, #shape))
         }
         Policy::ReplayLongerThanMillis(millis) => {
             let millis = Literal::u64_unsuffixed(*millis);
             quote_spanned! {at=>
-                #cqrs::Snapshots::<Self>::when_replay_exceeds(
+                #moved::Snapshots::<Self>::when_replay_exceeds(
                     ::core::time::Duration::from_millis(#millis),
                     #shape,
                 )

@@ -119,15 +119,13 @@ fn events(given: &Slot<TokenStream>, subject: &Subject, errors: &mut Errors) -> 
     if list.is_empty() {
         errors.at(key, format_args!("`events` is empty: {MEND}"));
     }
-    let types = match Punctuated::<Type, Token![,]>::parse_terminated.parse2(list.clone()) {
-        Ok(types) => types,
-        Err(error) => {
-            errors.at(
-                list,
-                format_args!("`events` takes types with commas between them ({error}): {MEND}"),
-            );
-            return Vec::new();
-        }
+    let parser = Punctuated::<Type, Token![,]>::parse_terminated;
+    let Ok(types) = parser.parse2(list.clone()) else {
+        errors.at(
+            list,
+            format_args!("`events` takes the names of types with commas between them: {MEND}"),
+        );
+        return Vec::new();
     };
     let mut listed: Vec<(String, Type)> = Vec::new();
     for event in types {

@@ -33,15 +33,21 @@ pub(super) fn aggregate(aggregate: &Aggregate) -> TokenStream {
     let declaration = union.declaration();
     let conversions = union.conversions();
     let event = union.event();
-    let types = union.types();
-    let arms = union.arms(|event| expand::apply(aggregate, event, &quote!(__event)));
-    let aggregate =
-        expand::implement(aggregate, &union.type_(), &quote!(match __event.0 { #arms }));
+    let table = union.table();
+    let arms =
+        union.arms(&quote!(__event), |event| expand::apply(aggregate, event, &quote!(__event)));
+    let type_ = union.type_();
+    let aggregate = expand::implement(
+        aggregate,
+        &type_,
+        &quote!(type Event = #type_;),
+        &quote!(match __event.0 { #arms }),
+    );
     quote! {
         const _: () = {
             #declaration
             #conversions
-            #types
+            #table
             #event
             #aggregate
         };
@@ -109,19 +115,23 @@ impl Union<'_> {
         bounds.push(quote!(#self_type: 'static));
         let where_clause = subject.where_clause(&bounds);
         let type_ = self.type_();
-        let event_type = self.arms(|event| quote!(<#event as #cqrs::Event>::event_type(__event)));
-        let encode = self.arms(|event| quote!(<#event as #cqrs::Event>::encode(__event)));
+        let event_type = self.arms(
+            &quote!(ref __event),
+            |event| quote!(<#event as #cqrs::Event>::event_type(__event)),
+        );
+        let encode = self
+            .arms(&quote!(ref __event), |event| quote!(<#event as #cqrs::Event>::encode(__event)));
         quote! {
             #[automatically_derived]
             impl #parameters #cqrs::Event for #type_ #where_clause {
                 const TYPES: &'static [#cqrs::EventType] = Self::__TYPES;
 
                 fn event_type(&self) -> #cqrs::EventType {
-                    match &self.0 { #event_type }
+                    match self.0 { #event_type }
                 }
 
                 fn encode(&self) -> ::core::result::Result<#cqrs::Payload, #cqrs::EncodeError> {
-                    match &self.0 { #encode }
+                    match self.0 { #encode }
                 }
 
                 fn decode(
@@ -143,7 +153,7 @@ impl Union<'_> {
     }
 
     /// All event types one after the other, and the check that no two have the same name.
-    fn types(&self) -> TokenStream {
+    fn table(&self) -> TokenStream {
         let Aggregate { cqrs, subject, events, .. } = self.aggregate;
         let (parameters, _, _) = subject.generics.split_for_impl();
         let where_clause = subject.where_clause(&expand::event_bounds(self.aggregate));
@@ -151,30 +161,35 @@ impl Union<'_> {
         let length = quote!(0 #(+ <#events as #cqrs::Event>::TYPES.len())*);
         let lists = quote!(&[#(<#events as #cqrs::Event>::TYPES),*]);
         let checks = self.checks();
-        // Without parameters the check is made where it stands; with them, where the aggregate is used.
-        let (check_here, check_there, types) = if subject.is_generic() {
-            (TokenStream::new(), checks, quote!(Self::__ALL.split_at(#length).0))
-        } else {
-            (quote!(const _: () = { #checks };), TokenStream::new(), quote!(Self::__ALL))
-        };
-        let capacity = if subject.is_generic() {
-            proc_macro2::Literal::usize_unsuffixed(CAPACITY_IF_GENERIC).into_token_stream()
-        } else {
-            quote!({ #length })
-        };
         let concatenate = concatenate(self.aggregate);
-        let apart = (events.len() > 1).then(|| apart(self.aggregate));
-        quote! {
-            #concatenate
-            #apart
-            #check_here
-            #[automatically_derived]
-            impl #parameters #type_ #where_clause {
-                const __ALL: &'static [#cqrs::EventType] = {
-                    #check_there
-                    &__concatenate::<#capacity>(#lists)
-                };
-                const __TYPES: &'static [#cqrs::EventType] = #types;
+        let are_apart = are_apart(self.aggregate);
+        if subject.is_generic() {
+            // Without arguments for the parameters nothing can be computed: rustc checks where the aggregate is used.
+            quote! {
+                #concatenate
+                #are_apart
+
+                #[automatically_derived]
+                impl #parameters #type_ #where_clause {
+                    const __ALL: &'static [#cqrs::EventType] = {
+                        #checks
+                        &__concatenate::<#CAPACITY_IF_GENERIC>(#lists)
+                    };
+                    const __TYPES: &'static [#cqrs::EventType] = Self::__ALL.split_at(#length).0;
+                }
+            }
+        } else {
+            quote! {
+                #concatenate
+                #are_apart
+
+                const _: () = { #checks };
+
+                #[automatically_derived]
+                impl #type_ {
+                    const __TYPES: &'static [#cqrs::EventType] =
+                        &__concatenate::<{ #length }>(#lists);
+                }
             }
         }
     }
@@ -200,11 +215,11 @@ impl Union<'_> {
         quote!(#(#pairs)*)
     }
 
-    /// The arms of a `match` over the variants, with their content in `__event`.
-    fn arms(&self, body: impl Fn(&Type) -> TokenStream) -> TokenStream {
+    /// The arms of a `match` over the variants, with their content bound to `__event`.
+    fn arms(&self, binding: &TokenStream, body: impl Fn(&Type) -> TokenStream) -> TokenStream {
         let bodies = self.aggregate.events.iter().map(body);
         let members = &self.members;
-        quote!(#(__OneOf::#members(__event) => #bodies,)*)
+        quote!(#(__OneOf::#members(#binding) => #bodies,)*)
     }
 }
 
@@ -235,7 +250,7 @@ fn concatenate(aggregate: &Aggregate) -> TokenStream {
     }
 }
 
-fn apart(aggregate: &Aggregate) -> TokenStream {
+fn are_apart(aggregate: &Aggregate) -> TokenStream {
     let cqrs = &aggregate.cqrs;
     quote! {
         const fn __are_apart(a: &[#cqrs::EventType], b: &[#cqrs::EventType]) -> ::core::primitive::bool {

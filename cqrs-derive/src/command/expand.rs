@@ -1,55 +1,74 @@
 //! Writes `impl Command` and `impl AggregateCommand`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned as _;
 
 use super::{Command, Id, Route};
 use crate::message;
-use crate::subject::located;
+use crate::subject::{associated, located, moved};
 
 pub(super) fn command(command: &Command) -> TokenStream {
     match &command.route {
         Route::Handler { outcome, error } => {
+            let cqrs = &command.cqrs;
             let bounds = message::bounds(&command.subject, outcome, error);
-            implement(command, &bounds, &quote!(#outcome), &quote!(#error), &quote!(ToHandler))
+            implement(
+                command,
+                &bounds,
+                &associated("Outcome", outcome),
+                &associated("Error", error),
+                &quote!(type Route = #cqrs::__private::ToHandler;),
+            )
         }
-        Route::Aggregate { aggregate, id } => of_aggregate(command, aggregate, id),
+        Route::Aggregate { aggregate, id } => of_aggregate(command, aggregate, id.as_ref()),
     }
 }
 
-fn of_aggregate(command: &Command, aggregate: &Type, id: &Id) -> TokenStream {
+fn of_aggregate(command: &Command, aggregate: &Type, id: Option<&Id>) -> TokenStream {
     let Command { cqrs, subject, .. } = command;
-    let bounds = [
+    let mut bounds = vec![
         quote!(Self: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync + 'static),
         quote!(#aggregate: #cqrs::Handle<Self>),
     ];
+    if let Some(Id { type_, .. }) = id
+        && subject.is_mentioned(type_)
+    {
+        bounds.push(quote!(#type_: ::core::fmt::Display));
+    }
+    // Where rustc points when the aggregate is none, or does not handle the command.
+    let at = located(aggregate.span());
+    let moved_cqrs = moved(cqrs, at);
     let mut tokens = implement(
         command,
         &bounds,
-        &quote!(#cqrs::Committed),
-        &quote!(<#aggregate as #cqrs::Aggregate>::Error),
-        &quote!(ToAggregate),
+        &quote!(type Outcome = #cqrs::Committed;),
+        &quote_spanned!(at=> type Error = <#aggregate as #moved_cqrs::Aggregate>::Error;),
+        &quote_spanned!(at=> type Route = #moved_cqrs::__private::ToAggregate;),
     );
+    // Where rustc points when the field has no text form.
+    let at = id.map_or_else(Span::call_site, |Id { field, .. }| located(field.span()));
+    let moved_cqrs = moved(cqrs, at);
     let key = match id {
-        Id::Field(field) => {
-            // Where rustc points when the field has no text form.
-            let at = located(field.span());
+        None => quote!(""),
+        Some(Id { field, variants, .. }) if variants.is_empty() => {
             quote_spanned!(at=> &self.#field)
         }
-        Id::Unknown => quote!(""),
+        Some(Id { field, variants, .. }) => {
+            quote_spanned!(at=> match self { #(Self::#variants { #field: __key, .. })|* => __key })
+        }
+    };
+    let aggregate_type = associated("Aggregate", aggregate);
+    let stream_key = quote_spanned! {at=>
+        fn stream_key(&self) -> impl #moved_cqrs::StreamKey + '_ {
+            #key
+        }
     };
     tokens.extend(subject.implement(
         &quote!(#cqrs::AggregateCommand),
         &bounds,
-        &quote! {
-            type Aggregate = #aggregate;
-
-            fn stream_key(&self) -> impl #cqrs::StreamKey + '_ {
-                #key
-            }
-        },
+        &quote!(#aggregate_type #stream_key),
     ));
     tokens
 }
@@ -67,9 +86,9 @@ fn implement(
         bounds,
         &quote! {
             const NAME: &'static ::core::primitive::str = #name;
-            type Outcome = #outcome;
-            type Error = #error;
-            type Route = #cqrs::__private::#route;
+            #outcome
+            #error
+            #route
         },
     )
 }

@@ -4,7 +4,7 @@ mod expand;
 mod parse;
 
 use proc_macro2::TokenStream;
-use syn::{DeriveInput, Member, Path, Type};
+use syn::{DeriveInput, Ident, Member, Path, Type};
 
 use crate::errors::Errors;
 use crate::subject::Subject;
@@ -28,15 +28,15 @@ struct Command {
 }
 
 enum Route {
-    /// An aggregate decides on it.
-    Aggregate { aggregate: Type, id: Id },
+    /// An aggregate decides on it. Without `id` there is an error that says why.
+    Aggregate { aggregate: Type, id: Option<Id> },
     /// A command handler carries it out.
     Handler { outcome: Type, error: Type },
 }
 
-/// What has the key of the aggregate's stream.
-enum Id {
-    Field(Member),
-    /// Beside an error that says what is wrong.
-    Unknown,
+/// The field that has the key of the aggregate's stream: of the struct, or of every variant of the enum.
+struct Id {
+    field: Member,
+    type_: Type,
+    variants: Vec<Ident>,
 }

@@ -1,6 +1,6 @@
 //! Reads what `#[derive(Command)]` is on, and checks it.
 
-use quote::ToTokens as _;
+use quote::ToTokens;
 use syn::{Data, DeriveInput, Fields, LitStr, Member, Path, Type, parse_quote};
 
 use super::{Command, Id, Route};
@@ -120,33 +120,61 @@ fn route(
     }
 }
 
-fn checked_id(input: &DeriveInput, id: Option<Member>, errors: &mut Errors) -> Id {
-    let Data::Struct(data) = &input.data else {
-        errors.at(
-            &input.ident,
-            "an enum can't be the command of an aggregate: make each variant a struct of its own, which the aggregate \
-             handles by itself",
-        );
-        return Id::Unknown;
-    };
-    let Some(id) = id else {
-        return Id::Unknown;
-    };
-    if data.fields.members().any(|member| member == id) {
-        return Id::Field(id);
+fn checked_id(input: &DeriveInput, id: Option<Member>, errors: &mut Errors) -> Option<Id> {
+    let field = id?;
+    match &input.data {
+        Data::Struct(data) => {
+            let type_ = type_of(&field, &data.fields);
+            if type_.is_none() {
+                missing_field(&field, &field, "the struct", &data.fields, errors);
+            }
+            Some(Id { type_: type_?, field, variants: Vec::new() })
+        }
+        Data::Enum(data) => {
+            if data.variants.is_empty() {
+                errors.at(&input.ident, "an enum without variants asks for nothing: add a variant");
+            }
+            let mut found = Vec::new();
+            for variant in &data.variants {
+                let type_ = type_of(&field, &variant.fields);
+                if type_.is_none() {
+                    let what = format!("the variant `{}`", variant.ident);
+                    missing_field(&variant.ident, &field, &what, &variant.fields, errors);
+                }
+                found.extend(type_);
+            }
+            let all = found.len() == data.variants.len();
+            let variants = data.variants.iter().map(|variant| variant.ident.clone()).collect();
+            let type_ = found.into_iter().next().filter(|_| all)?;
+            Some(Id { field, type_, variants })
+        }
+        Data::Union(_) => None,
     }
-    let written = id.to_token_stream().to_string();
-    let names = field_names(&data.fields);
+}
+
+fn type_of(field: &Member, fields: &Fields) -> Option<Type> {
+    let mut fields = fields.members().zip(fields);
+    fields.find(|(member, _)| member == field).map(|(_, found)| found.ty.clone())
+}
+
+fn missing_field(
+    at: &impl ToTokens,
+    field: &Member,
+    what: &str,
+    fields: &Fields,
+    errors: &mut Errors,
+) {
+    let written = field.to_token_stream().to_string();
+    let names = field_names(fields);
     let meant = nearest(&written, names.iter().map(String::as_str))
-        .map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+        .map_or_else(String::new, |meant| format!("; did you mean `{meant}`"));
     errors.at(
-        &id,
+        at,
         format_args!(
-            "there is no field `{written}` that could have the key of the aggregate{meant}{}",
-            fields_of(input)
+            "there is no field `{written}` in {what} that could have the key of the aggregate{meant}{}",
+            listed(&names)
         ),
     );
-    Id::Unknown
 }
 
 fn field_names(fields: &Fields) -> Vec<String> {
@@ -155,13 +183,16 @@ fn field_names(fields: &Fields) -> Vec<String> {
 
 /// Names the fields there are, as the end of a message.
 fn fields_of(input: &DeriveInput) -> String {
-    let Data::Struct(data) = &input.data else {
-        return String::new();
-    };
-    let names: Vec<String> =
-        field_names(&data.fields).iter().map(|name| format!("`{name}`")).collect();
-    match names.len() {
-        0 => "; the struct has no fields: add one".to_owned(),
-        _ => format!("; the fields are {}", names.join(", ")),
+    match &input.data {
+        Data::Struct(data) => listed(&field_names(&data.fields)),
+        _ => String::new(),
     }
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        return "; it has no fields, so add one".to_owned();
+    }
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    format!("; the fields are {}", quoted.join(", "))
 }

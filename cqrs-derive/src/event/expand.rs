@@ -2,13 +2,16 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::Path;
 
 use super::{Event, EventType, Shape};
+use crate::subject::moved;
 
 pub(super) fn event(event: &Event) -> TokenStream {
     let Event { cqrs, serde, .. } = event;
     // Where rustc points when the type has no `Serialize` or `Deserialize`.
     let at = event.subject.span();
+    let moved = moved(cqrs, at);
     let stored = quote!(Self: #serde::Serialize + #serde::de::DeserializeOwned);
     let sent = quote!(Self: ::core::marker::Send + ::core::marker::Sync + 'static);
     match &event.shape {
@@ -16,7 +19,7 @@ pub(super) fn event(event: &Event) -> TokenStream {
             event,
             &[sent],
             &[event_type],
-            &quote!(0),
+            &of_index(cqrs, &quote!(0)),
             &quote!(::core::result::Result::Ok(#cqrs::__private::encode_unit())),
             &quote!(#cqrs::__private::decode_unit(__event, Self {})),
         ),
@@ -24,9 +27,9 @@ pub(super) fn event(event: &Event) -> TokenStream {
             event,
             &[sent, stored],
             &[event_type],
-            &quote!(0),
-            &quote_spanned!(at=> #cqrs::__private::encode_struct(self)),
-            &quote_spanned!(at=> #cqrs::__private::decode_struct(__event)),
+            &of_index(cqrs, &quote!(0)),
+            &quote_spanned!(at=> #moved::__private::encode_struct(self)),
+            &quote_spanned!(at=> #moved::__private::decode_struct(__event)),
         ),
         Shape::Enum(variants) => {
             let types: Vec<&EventType> =
@@ -39,12 +42,16 @@ pub(super) fn event(event: &Event) -> TokenStream {
                 event,
                 &[sent, stored],
                 &types,
-                &quote!(match self { #(#arms)* }),
-                &quote_spanned!(at=> #cqrs::__private::encode_variant(self)),
-                &quote_spanned!(at=> #cqrs::__private::decode_variant(__event)),
+                &of_index(cqrs, &quote!(match self { #(#arms)* })),
+                &quote_spanned!(at=> #moved::__private::encode_variant(self)),
+                &quote_spanned!(at=> #moved::__private::decode_variant(__event)),
             )
         }
     }
+}
+
+fn of_index(cqrs: &Path, index: &TokenStream) -> TokenStream {
+    quote!(<Self as #cqrs::Event>::TYPES[#index])
 }
 
 /// An impl that does nothing, beside errors: what uses the type as an event gives no errors of its own.
@@ -58,7 +65,7 @@ fn implement(
     event: &Event,
     bounds: &[TokenStream],
     types: &[&EventType],
-    index: &TokenStream,
+    event_type: &TokenStream,
     encode: &TokenStream,
     decode: &TokenStream,
 ) -> TokenStream {
@@ -74,7 +81,7 @@ fn implement(
             const TYPES: &'static [#cqrs::EventType] = &[#(#types),*];
 
             fn event_type(&self) -> #cqrs::EventType {
-                <Self as #cqrs::Event>::TYPES[#index]
+                #event_type
             }
 
             fn encode(&self) -> ::core::result::Result<#cqrs::Payload, #cqrs::EncodeError> {

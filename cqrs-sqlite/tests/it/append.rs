@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use cqrs_core::limits::{MAX_APPEND_BYTES, MAX_EVENTS_PER_APPEND};
+use cqrs_core::limits::{MAX_APPEND_BYTES, MAX_EVENTS_PER_APPEND, MAX_PAYLOAD_BYTES};
 use cqrs_core::{
     Details, EventId, EventStore, ExpectedVersion, Metadata, NewEvent, Payload, Position,
     StoreErrorKind, Version,
 };
 use cqrs_sqlite::SqliteStore;
+use sqlx::query;
 
 use crate::support::{
-    append, assert_failure, conflict, event, event_with_payload, events, failure, ids, log, place,
-    store_events, stream,
+    append, assert_failure, conflict, connect, event, event_with_payload, events, execute, failure,
+    log, place, store_events, stream,
 };
 
 #[tokio::test]
@@ -52,7 +53,7 @@ async fn what_is_appended_is_read_back_from_the_file_by_another_store() {
     // SQLite's clock counts milliseconds.
     assert!(read.recorded_at + Duration::from_millis(1) >= before);
     assert!(read.recorded_at <= SystemTime::now());
-    assert_eq!(log(&reading).await, [read.clone()]);
+    assert_eq!(log(&reading).await, std::slice::from_ref(read));
     assert_eq!(reading.find(event.id()).await.unwrap().as_ref(), Some(read));
     assert_eq!(reading.find(EventId::random()).await.unwrap(), None);
 }
@@ -87,26 +88,34 @@ async fn every_character_comes_back_as_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn g1_the_largest_append_is_stored_whole_and_in_order() {
+async fn g1_the_most_events_are_stored_in_order_and_replayed() {
+    let store = SqliteStore::in_memory().await.unwrap();
+    let events = events(MAX_EVENTS_PER_APPEND);
+    store_events(&store, "1", &[event()]).await;
+    let first = store_events(&store, "1", &events).await;
+    let last = MAX_EVENTS_PER_APPEND as u64 + 1;
+    assert_eq!((first.version.get(), first.position.get()), (last, last));
+    let read = store.read_log(Position::new(1), usize::MAX).await.unwrap();
+    assert!(read.events.iter().map(|read| read.id).eq(events.iter().map(NewEvent::id)));
+    assert!(read.events.iter().map(|read| read.version.get()).eq(2..=last));
+    let again = store_events(&store, "1", &events).await;
+    assert_eq!((again.version, again.position), (first.version, first.position));
+    assert!(again.replayed);
+}
+
+#[tokio::test]
+async fn g13_the_largest_payloads_fit_into_one_append() {
     let place = place();
     let store = SqliteStore::open(&place.path).await.unwrap();
-    let text = "\"".repeat(MAX_APPEND_BYTES / MAX_EVENTS_PER_APPEND / 2 - 1);
-    let payload = Payload::of(&text).unwrap();
+    // Quotation marks, because they take the most room on the way to the database.
+    let payload = Payload::of(&"\"".repeat(MAX_PAYLOAD_BYTES / 2 - 1)).unwrap();
+    let largest = || event_with_payload(EventId::random(), payload.clone());
     let events: Vec<NewEvent> =
-        std::iter::repeat_with(|| event_with_payload(EventId::random(), payload.clone()))
-            .take(MAX_EVENTS_PER_APPEND)
-            .collect();
-    store_events(&store, "1", &[event()]).await;
-    let appended = store_events(&store, "1", &events).await;
-    assert_eq!(appended.version.get(), MAX_EVENTS_PER_APPEND as u64 + 1);
-    assert_eq!(appended.position.get(), MAX_EVENTS_PER_APPEND as u64 + 1);
-    let read = store.read_log(Position::new(1), usize::MAX).await.unwrap();
-    let expected: Vec<EventId> = events.iter().map(NewEvent::id).collect();
-    assert_eq!(ids(&read.events), expected);
-    assert!(read.events.iter().all(|read| read.payload == payload));
-    let numbers: Vec<u64> = read.events.iter().map(|event| event.version.get()).collect();
-    assert!(numbers.into_iter().eq(2..=MAX_EVENTS_PER_APPEND as u64 + 1));
-    assert!(store_events(&store, "1", &events).await.replayed);
+        std::iter::repeat_with(largest).take(MAX_APPEND_BYTES / MAX_PAYLOAD_BYTES).collect();
+    store_events(&store, "1", &events).await;
+    let read = log(&store).await;
+    assert_eq!(read.len(), events.len());
+    assert!(read.iter().all(|read| read.payload == payload));
 }
 
 #[tokio::test]
@@ -127,6 +136,18 @@ async fn g2_a_conflict_says_where_the_stream_stands() {
         assert_eq!(conflict.actual, Version::new(actual), "{key} {expected}");
     }
     assert_eq!(log(&store).await.len(), 3);
+}
+
+#[tokio::test]
+async fn g2_the_table_itself_refuses_a_version_a_second_time() {
+    let place = place();
+    let store = SqliteStore::open(&place.path).await.unwrap();
+    store_events(&store, "1", &events(2)).await;
+    let mut other = connect(&place.path).await;
+    let moved =
+        query("UPDATE cqrs_events SET version = 1 WHERE version = 2").execute(&mut other).await;
+    let refused = moved.unwrap_err().into_database_error().unwrap();
+    assert!(refused.is_unique_violation(), "{refused}");
 }
 
 #[tokio::test]
@@ -179,8 +200,8 @@ async fn positions_of_deleted_events_are_not_given_out_again() {
     let place = place();
     let store = SqliteStore::open(&place.path).await.unwrap();
     store_events(&store, "1", &events(3)).await;
-    let mut operator = crate::support::connect(&place.path).await;
-    crate::support::execute(&mut operator, "DELETE FROM cqrs_events").await;
+    let mut operator = connect(&place.path).await;
+    execute(&mut operator, "DELETE FROM cqrs_events").await;
     let appended = store_events(&store, "2", &[event()]).await;
     assert_eq!(appended.position.get(), 4);
 }

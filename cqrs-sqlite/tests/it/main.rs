@@ -1,6 +1,18 @@
 //! The SQLite store against real files, with real processes.
-#![allow(clippy::doc_markdown)]
+#![allow(
+    clippy::doc_markdown,
+    clippy::unwrap_used,
+    reason = "test code; and the name of the database is prose"
+)]
 
 mod append;
+mod cancellation;
+mod child;
+mod conformance;
+mod corrupt;
+mod crash;
+mod opening;
+mod processes;
+mod snapshots;
 mod statements;
 mod support;

@@ -62,7 +62,6 @@ async fn no_statement_on_events_reads_the_whole_table() {
                     .any(|harmless| line.contains(harmless));
             assert!(!scans_a_table, "{name}:\n{plan}");
         }
-        eprintln!("{name}:\n{plan}\n");
     }
 }
 

@@ -44,6 +44,28 @@ pub(crate) fn events(count: usize) -> Vec<NewEvent> {
     std::iter::repeat_with(event).take(count).collect()
 }
 
+/// Events of one append that tell how many they are, so that [`assert_all_or_nothing`] can check it.
+pub(crate) fn marked_events(count: usize) -> Vec<NewEvent> {
+    let metadata = Arc::new(Metadata::of(EventId::random().as_uuid()));
+    let payload = Payload::from_json(count.to_string()).unwrap();
+    let marked = || {
+        let (payload, metadata) = (payload.clone(), Arc::clone(&metadata));
+        NewEvent::from_parts(EventId::random(), "test.marked", 1, payload, metadata).unwrap()
+    };
+    std::iter::repeat_with(marked).take(count).collect()
+}
+
+/// Of the [`marked_events`] of one append, all are stored one after the other, or none is.
+#[track_caller]
+pub(crate) fn assert_all_or_nothing(log: &[RecordedEvent]) {
+    let of_one_append = |a: &RecordedEvent, b: &RecordedEvent| {
+        a.metadata.correlation_id == b.metadata.correlation_id
+    };
+    for stored in log.chunk_by(of_one_append) {
+        assert_eq!(stored.len(), stored[0].payload.parse::<usize>().unwrap());
+    }
+}
+
 pub(crate) fn append(key: &str, expected: ExpectedVersion, events: &[NewEvent]) -> Append {
     Append::new(stream(key), expected, events.to_vec()).unwrap()
 }

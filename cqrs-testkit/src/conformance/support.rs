@@ -297,7 +297,18 @@ impl Follower {
 
     /// Reads to the end of the log.
     pub(super) async fn catch_up(&mut self) {
-        while self.turn().await {}
+        // Gaps may fill pages that lead further and hold nothing, but not without end.
+        const EMPTY: usize = 10_000;
+        let (mut seen, mut empty) = (self.seen.len(), 0);
+        while self.turn().await {
+            empty = if self.seen.len() == seen { empty + 1 } else { 0 };
+            seen = self.seen.len();
+            assert!(
+                empty < EMPTY,
+                "the log leads through position {} and ever further, with {EMPTY} pages in a row that hold nothing",
+                self.after
+            );
+        }
     }
 
     /// Checks that it has seen the events of `log`, which is everything there is.

@@ -1,0 +1,288 @@
+//! Derives where names are taken, missing, or made by macros.
+
+/// Everything the expansions could mean by a short name means something else here.
+mod names_taken {
+    #![no_implicit_prelude]
+    #![allow(
+        clippy::enum_variant_names,
+        clippy::upper_case_acronyms,
+        dead_code,
+        non_camel_case_types,
+        non_upper_case_globals,
+        unused_macros,
+        reason = "the names are there to be in the way"
+    )]
+
+    use ::cqrs::{Aggregate as DeriveAggregate, Command, Event as DeriveEvent, Query};
+    use ::std::clone::Clone;
+    use ::std::default::Default;
+
+    pub(super) struct Result;
+    pub(super) struct Option;
+    struct Some;
+    struct None;
+    struct Ok;
+    struct Err;
+    struct Vec;
+    struct From;
+    struct EventType;
+    struct Payload;
+    struct E0;
+    struct E1;
+    trait Send {}
+    trait Sync {}
+    trait Apply {}
+    trait Serialize {}
+    mod core {}
+    mod std {}
+    mod cqrs {}
+    mod serde {}
+    const event: () = ();
+    static command: () = ();
+    macro_rules! panic {
+        () => {};
+    }
+
+    #[derive(::serde::Serialize, ::serde::Deserialize, DeriveEvent)]
+    pub(super) enum Event {
+        TYPES,
+        Error(::std::string::String),
+        Event { content: ::core::primitive::u8 },
+    }
+
+    #[derive(::serde::Serialize, ::serde::Deserialize, DeriveEvent)]
+    #[event(name = "other")]
+    pub(super) struct Other<T> {
+        content: T,
+    }
+
+    #[derive(DeriveEvent)]
+    #[event(name = "unit")]
+    pub(super) struct Unit;
+
+    #[derive(
+        Clone,
+        Default,
+        ::std::cmp::PartialEq,
+        ::serde::Serialize,
+        ::serde::Deserialize,
+        DeriveAggregate,
+    )]
+    #[aggregate(events(Event, Other<T>, Unit), snapshot(every = 2))]
+    pub(super) struct Aggregate<T> {
+        content: T,
+    }
+
+    impl<T> ::cqrs::Apply<Event> for Aggregate<T> {
+        fn apply(&mut self, _: Event) {}
+    }
+
+    impl<T> ::cqrs::Apply<Other<T>> for Aggregate<T> {
+        fn apply(&mut self, _: Other<T>) {}
+    }
+
+    impl<T> ::cqrs::Apply<Unit> for Aggregate<T> {
+        fn apply(&mut self, _: Unit) {}
+    }
+
+    #[derive(Clone, Command)]
+    #[command(aggregate = Aggregate<::core::primitive::u8>, id = command)]
+    pub(super) struct Do {
+        command: ::std::string::String,
+    }
+
+    impl ::cqrs::Handle<Do> for Aggregate<::core::primitive::u8> {
+        fn handle(&self, _: Do) -> ::cqrs::Decision<Self> {
+            ::cqrs::emit(Unit)
+        }
+    }
+
+    #[derive(Clone, Command)]
+    #[command(outcome = Result)]
+    pub(super) struct Carry;
+
+    #[derive(Clone, Query)]
+    #[query(output = Option)]
+    pub(super) struct Ask;
+}
+
+/// The names of primitive types mean something else; serde's derives can't do with that, ours can.
+mod primitives_taken {
+    #![allow(dead_code, non_camel_case_types, reason = "the names are there to be in the way")]
+
+    use cqrs::{Aggregate, Apply, Command, Event, Handle, Query};
+
+    struct str;
+    struct u32;
+    struct u64;
+    struct usize;
+    struct bool;
+
+    #[derive(Event)]
+    #[event(name = "one")]
+    struct One;
+
+    #[derive(Event)]
+    #[event(name = "two")]
+    struct Two;
+
+    #[derive(Default, Aggregate)]
+    #[aggregate(events(One, Two))]
+    pub(super) struct State;
+
+    impl Apply<One> for State {
+        fn apply(&mut self, _: One) {}
+    }
+
+    impl Apply<Two> for State {
+        fn apply(&mut self, _: Two) {}
+    }
+
+    #[derive(Clone, Command)]
+    #[command(aggregate = State, id = 0)]
+    struct Do(String);
+
+    impl Handle<Do> for State {
+        fn handle(&self, _: Do) -> cqrs::Decision<Self> {
+            cqrs::emit(One)
+        }
+    }
+
+    #[derive(Clone, Query)]
+    #[query(output = bool)]
+    struct Ask;
+}
+
+/// The framework under another name, and only there.
+mod renamed {
+    pub(super) mod vendor {
+        pub(crate) use cqrs as framework;
+    }
+
+    use serde::{Deserialize, Serialize};
+    use vendor::framework::{Aggregate, Apply, Command, Event, Query};
+
+    #[derive(Serialize, Deserialize, Event)]
+    #[event(crate = vendor::framework)]
+    pub(super) enum DoorEvent {
+        Opened,
+    }
+
+    #[derive(Event)]
+    #[event(crate = self::vendor::framework)]
+    pub(super) struct Closed;
+
+    #[derive(Default, Aggregate)]
+    #[aggregate(events(DoorEvent, Closed), crate = crate::hygiene::renamed::vendor::framework)]
+    pub(super) struct Door;
+
+    impl Apply<DoorEvent> for Door {
+        fn apply(&mut self, _: DoorEvent) {}
+    }
+
+    impl Apply<Closed> for Door {
+        fn apply(&mut self, _: Closed) {}
+    }
+
+    #[derive(Clone, Command)]
+    #[command(outcome = (), crate = vendor::framework)]
+    pub(super) struct Knock;
+
+    #[derive(Clone, Query)]
+    #[query(output = bool, crate = vendor::framework)]
+    pub(super) struct IsOpen;
+}
+
+/// Types made by a macro, from what it is given.
+macro_rules! domain {
+    ($module:ident, $prefix:literal, $version:literal, $variant:ident, $event:ty, $id:ident) => {
+        mod $module {
+            use cqrs::{Aggregate, Apply, Command, Event};
+
+            #[derive(serde::Serialize, serde::Deserialize, Event)]
+            #[event(prefix = $prefix)]
+            pub(super) enum Made {
+                #[event(version = $version)]
+                $variant { $id: String },
+            }
+
+            #[derive(Default, Aggregate)]
+            #[aggregate(category = $prefix, events($event, cqrs_derive_tests::Common))]
+            pub(super) struct State;
+
+            impl Apply<$event> for State {
+                fn apply(&mut self, _: $event) {}
+            }
+
+            impl Apply<cqrs_derive_tests::Common> for State {
+                fn apply(&mut self, _: cqrs_derive_tests::Common) {}
+            }
+
+            #[derive(Clone, Command)]
+            #[command(aggregate = State, id = $id)]
+            pub(super) struct Make {
+                pub(super) $id: String,
+            }
+
+            impl cqrs::Handle<Make> for State {
+                fn handle(&self, command: Make) -> cqrs::Decision<Self> {
+                    cqrs::emit(Made::$variant { $id: command.$id })
+                }
+            }
+
+            mod cqrs_derive_tests {
+                #[derive(cqrs::Event)]
+                #[event(name = "common")]
+                pub(super) struct Common;
+            }
+        }
+    };
+}
+
+domain!(made, "made", 4, Opened, Made, key);
+
+#[test]
+fn no_name_of_the_user_is_in_the_way() {
+    use cqrs::{Aggregate as _, AggregateCommand as _, Command as _, Event as _, Query as _};
+
+    assert_eq!(<names_taken::Event as cqrs::Event>::TYPES[0].name, "event.types");
+    assert_eq!(names_taken::Aggregate::<u8>::CATEGORY, "aggregate");
+    assert_eq!(names_taken::Carry::NAME, "Carry");
+    assert_eq!(names_taken::Ask::NAME, "Ask");
+    assert_eq!(primitives_taken::State::CATEGORY, "state");
+    assert_eq!(renamed::Door::CATEGORY, "door");
+    assert_eq!(renamed::Knock::NAME, "Knock");
+    assert_eq!(renamed::IsOpen::NAME, "IsOpen");
+    assert_eq!(made::Made::TYPES[0].to_string(), "made.opened v4");
+    let make = made::Make { key: "k".into() };
+    assert_eq!(cqrs::StreamKey::with_text(&make.stream_key(), str::len), 1);
+}
+
+#[test]
+fn types_may_stand_in_a_function() {
+    use cqrs::{Aggregate, Apply, Event};
+
+    #[derive(serde::Serialize, serde::Deserialize, Event)]
+    enum Local {
+        A,
+    }
+
+    #[derive(Event)]
+    #[event(name = "b")]
+    struct B;
+
+    #[derive(Default, Aggregate)]
+    #[aggregate(events(Local, B))]
+    struct State;
+
+    impl Apply<Local> for State {
+        fn apply(&mut self, _: Local) {}
+    }
+
+    impl Apply<B> for State {
+        fn apply(&mut self, _: B) {}
+    }
+
+    let all: [<State as Aggregate>::Event; 2] = [Local::A.into(), B.into()];
+    assert_eq!(all.map(|event| event.event_type().name), ["local.a", "b"]);
+}

@@ -1,0 +1,169 @@
+//! Derives in code that allows nothing: what they write must give no warning of the user's lints.
+
+#![deny(warnings, clippy::pedantic, clippy::nursery)]
+#![deny(
+    deprecated,
+    elided_lifetimes_in_paths,
+    explicit_outlives_requirements,
+    let_underscore_drop,
+    missing_copy_implementations,
+    missing_debug_implementations,
+    missing_docs,
+    single_use_lifetimes,
+    trivial_casts,
+    trivial_numeric_casts,
+    unit_bindings,
+    unnameable_types,
+    unreachable_pub,
+    unused_lifetimes,
+    unused_qualifications,
+    unused_results,
+    variant_size_differences
+)]
+#![deny(
+    clippy::absolute_paths,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::default_numeric_fallback,
+    clippy::else_if_without_else,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::min_ident_chars,
+    clippy::missing_inline_in_public_items,
+    clippy::missing_trait_methods,
+    clippy::mod_module_files,
+    clippy::module_name_repetitions,
+    clippy::multiple_inherent_impl,
+    clippy::panic,
+    clippy::pattern_type_mismatch,
+    clippy::question_mark_used,
+    clippy::renamed_function_params,
+    clippy::shadow_reuse,
+    clippy::single_call_fn,
+    clippy::single_char_lifetime_names,
+    clippy::std_instead_of_core,
+    clippy::unimplemented,
+    clippy::unwrap_used
+)]
+
+/// Events, aggregates, commands and queries as a library has them.
+pub mod domain {
+    use cqrs::{Aggregate, Apply, Command, Decision, Event, Handle, Query, emit};
+    use serde::{Deserialize, Serialize};
+
+    /// Events of an account.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+    #[non_exhaustive]
+    pub enum AccountEvent {
+        /// It was opened.
+        Opened {
+            /// By whom.
+            owner: String,
+        },
+        /// No longer written.
+        #[deprecated = "not written since the accounts were joined"]
+        Joined(u64),
+    }
+
+    /// It was closed.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Event)]
+    #[event(name = "account.closed")]
+    #[non_exhaustive]
+    pub struct Closed;
+
+    /// Measured in some unit.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+    #[event(name = "account.measured")]
+    #[deprecated = "nobody measures any more"]
+    #[non_exhaustive]
+    pub struct Measured<Unit> {
+        /// In which unit.
+        pub unit: Unit,
+    }
+
+    /// An account.
+    #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Aggregate)]
+    #[aggregate(category = "account", events(AccountEvent, Closed), snapshot(every = 100))]
+    pub struct Account {
+        owner: String,
+    }
+
+    impl Apply<AccountEvent> for Account {
+        #[inline]
+        fn apply(&mut self, event: AccountEvent) {
+            if let AccountEvent::Opened { owner } = event {
+                self.owner = owner;
+            }
+        }
+    }
+
+    impl Apply<Closed> for Account {
+        #[inline]
+        fn apply(&mut self, _: Closed) {
+            self.owner.clear();
+        }
+    }
+
+    /// Closes an account.
+    #[derive(Debug, Clone, PartialEq, Eq, Command)]
+    #[command(aggregate = Account, id = account)]
+    #[non_exhaustive]
+    pub struct Close {
+        /// Which.
+        pub account: String,
+    }
+
+    impl Handle<Close> for Account {
+        #[inline]
+        fn handle(&self, _: Close) -> Decision<Self> {
+            emit(Closed)
+        }
+    }
+
+    /// Closes all accounts.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Command)]
+    #[command(outcome = u64)]
+    #[non_exhaustive]
+    pub struct CloseAll;
+
+    /// Who owns an account.
+    #[derive(Debug, Clone, PartialEq, Eq, Query)]
+    #[query(output = String)]
+    #[non_exhaustive]
+    pub struct Owner {
+        /// Which.
+        pub account: String,
+    }
+}
+
+/// What is still read but no longer written.
+#[allow(
+    clippy::allow_attributes,
+    reason = "what a struct allows reaches the code derived from it, unlike `expect`"
+)]
+pub mod old {
+    use cqrs::{Aggregate, Apply};
+
+    #[allow(deprecated, reason = "old streams must still be read")]
+    use super::domain::Measured;
+
+    /// Old accounts.
+    #[derive(Debug, Clone, Copy, Default, Aggregate)]
+    #[allow(deprecated, reason = "old streams must still be read")]
+    #[aggregate(category = "old", events(Measured<u8>))]
+    pub struct Old {
+        unit: u8,
+    }
+
+    #[allow(deprecated, reason = "old streams must still be read")]
+    impl Apply<Measured<u8>> for Old {
+        #[inline]
+        fn apply(&mut self, event: Measured<u8>) {
+            self.unit = event.unit;
+        }
+    }
+}

@@ -1,0 +1,26 @@
+use cqrs::{Aggregate, Apply, Command, Decision, Event, Handle, emit};
+
+#[derive(Event)]
+struct Opened;
+
+#[derive(Default, Aggregate)]
+#[aggregate(events(Opened))]
+struct Account;
+
+impl Apply<Opened> for Account {
+    fn apply(&mut self, _: Opened) {}
+}
+
+#[derive(Clone, Command)]
+#[command(aggregate = Account, id = account, outcome = u64, error = std::fmt::Error)]
+struct Open {
+    account: String,
+}
+
+impl Handle<Open> for Account {
+    fn handle(&self, _: Open) -> Decision<Self> {
+        emit(Opened)
+    }
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use cqrs::Command;
+
+#[derive(Command)]
+#[command(outcome = ())]
+struct Transfer;
+
+fn main() {}

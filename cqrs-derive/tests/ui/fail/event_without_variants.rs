@@ -1,0 +1,7 @@
+use cqrs::Event;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, Event)]
+enum AccountEvent {}
+
+fn main() {}

@@ -1,0 +1,45 @@
+use cqrs::{Aggregate, Apply, Event};
+use serde::{Deserialize, Serialize};
+
+#[derive(Event)]
+struct Opened;
+
+#[derive(Default, PartialEq, Serialize, Deserialize, Aggregate)]
+#[aggregate(events(Opened), snapshot)]
+struct Bare;
+
+#[derive(Default, PartialEq, Serialize, Deserialize, Aggregate)]
+#[aggregate(events(Opened), snapshot())]
+struct Empty;
+
+#[derive(Default, PartialEq, Serialize, Deserialize, Aggregate)]
+#[aggregate(events(Opened), snapshot(version = 2))]
+struct OnlyVersion;
+
+#[derive(Default, PartialEq, Serialize, Deserialize, Aggregate)]
+#[aggregate(events(Opened), snapshot(every = 100, replay_ms = 20))]
+struct Both;
+
+#[derive(Default, PartialEq, Serialize, Deserialize, Aggregate)]
+#[aggregate(events(Opened), snapshot(every = 0, version = 0, evry = 1))]
+struct Zero;
+
+#[derive(Default, PartialEq, Serialize, Deserialize, Aggregate)]
+#[aggregate(events(Opened), snapshot(every = "100"))]
+struct Quoted;
+
+#[derive(Default, PartialEq, Serialize, Deserialize, Aggregate)]
+#[aggregate(events(Opened), snapshot(every = 18446744073709551616))]
+struct Large;
+
+macro_rules! apply {
+    ($($aggregate:ident)*) => {$(
+        impl Apply<Opened> for $aggregate {
+            fn apply(&mut self, _: Opened) {}
+        }
+    )*};
+}
+
+apply!(Bare Empty OnlyVersion Both Zero Quoted Large);
+
+fn main() {}

@@ -1,0 +1,368 @@
+//! Appending: one statement, and what to make of its outcome.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use cqrs_core::{
+    Append, AppendError, Appended, Conflict, Details, EventId, ExpectedVersion, NewEvent, Position,
+    StoreError, StoreErrorKind, Version,
+};
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, Error, PgConnection, PgTransaction, Postgres, Row};
+use uuid::Uuid;
+
+use crate::error::{Constraint, Failure, classify, store_error};
+use crate::rows::{number, saturate};
+use crate::store::{PostgresStore, Retry};
+
+/// How often an append that expects no exact version begins anew because others append to its stream at the same time.
+const MAX_RACES: u32 = 100;
+
+/// How often an append is repeated that the server undid in favour of another transaction.
+const MAX_UNDONE: u32 = 5;
+
+/// Appends on a connection of the store.
+///
+/// Every attempt is the same statement with the same event ids, so it does not matter how many of them reach the
+/// server: one of them stores the events, and the others find them stored (G4). An attempt that is still under way on
+/// a connection given up makes the next one wait at the unique constraints.
+pub(crate) async fn append(
+    store: &PostgresStore,
+    append: &Append,
+) -> Result<Appended, AppendError> {
+    let columns = Columns::of(append)?;
+    let (mut races, mut undone) = (0, 0);
+    // Set once an attempt was sent whose outcome is not known.
+    let mut lost: Option<Lost> = None;
+    loop {
+        let mut connection = match lost.take() {
+            None => store.connection().await?,
+            Some(since) => {
+                let (connection, since) = reconnect(store, append, since).await?;
+                lost = Some(since);
+                connection
+            }
+        };
+        let error = match attempt(&mut connection, append, &columns).await {
+            Ok(Outcome::Stored(appended)) => return Ok(appended),
+            Ok(Outcome::StoredBefore(appended)) => {
+                // After a loss, what is there now was most likely stored by the attempt whose answer was lost: to the
+                // caller, this append stored it.
+                let replayed = lost.is_none();
+                return Ok(Appended { replayed, ..appended });
+            }
+            Ok(Outcome::Refused(error)) => return Err(error),
+            Ok(Outcome::Raced) if races < MAX_RACES => {
+                races += 1;
+                continue;
+            }
+            Ok(Outcome::Raced) => return Err(too_many_races(append).into()),
+            Err(error) => error,
+        };
+        match classify(&error) {
+            Failure::Lost => {
+                drop(connection.detach());
+                lost = Some(match lost {
+                    Some(since) => Lost { error, ..since },
+                    None => Lost { retry: Retry::new(store.patience()), error },
+                });
+            }
+            Failure::Undone if undone < MAX_UNDONE => {
+                undone += 1;
+                tokio::time::sleep(Duration::from_millis(1 << undone)).await;
+            }
+            _ => return Err(store_error(&doing(append), error).into()),
+        }
+    }
+}
+
+/// Another connection after one was lost, within bounded time.
+async fn reconnect(
+    store: &PostgresStore,
+    append: &Append,
+    mut lost: Lost,
+) -> Result<(PoolConnection<Postgres>, Lost), StoreError> {
+    while lost.retry.again().await {
+        let connection = tokio::time::timeout_at(lost.retry.until(), store.connection());
+        if let Ok(Ok(connection)) = connection.await {
+            return Ok((connection, lost));
+        }
+    }
+    Err(lost.outcome_unknown(append))
+}
+
+/// Appends in a transaction that goes on afterwards. A savepoint keeps it usable when a unique constraint refuses
+/// events.
+pub(crate) async fn in_transaction(
+    transaction: &mut PgTransaction<'_>,
+    append: &Append,
+) -> Result<Appended, AppendError> {
+    let failed = |error| AppendError::from(store_error(&doing(append), error));
+    let columns = Columns::of(append)?;
+    for _ in 0..MAX_RACES {
+        let mut savepoint = transaction.begin().await.map_err(failed)?;
+        let outcome = match insert(&mut savepoint, append, &columns).await {
+            Ok(inserted) => {
+                savepoint.commit().await.map_err(failed)?;
+                judge(transaction, append, inserted).await
+            }
+            Err(error) => {
+                let Failure::Taken(constraint) = classify(&error) else {
+                    return Err(failed(error));
+                };
+                savepoint.rollback().await.map_err(failed)?;
+                explain(transaction, append, constraint).await
+            }
+        };
+        match outcome.map_err(failed)? {
+            Outcome::Stored(appended) | Outcome::StoredBefore(appended) => return Ok(appended),
+            Outcome::Refused(error) => return Err(error),
+            Outcome::Raced => {}
+        }
+    }
+    Err(too_many_races(append).into())
+}
+
+/// What became of one attempt.
+enum Outcome {
+    Stored(Appended),
+    /// The same events are there already.
+    StoredBefore(Appended),
+    Refused(AppendError),
+    /// Others appended at the same moment, which the append does not mind: it may begin anew.
+    Raced,
+}
+
+async fn attempt(
+    connection: &mut PgConnection,
+    append: &Append,
+    columns: &Columns<'_>,
+) -> Result<Outcome, Error> {
+    match insert(connection, append, columns).await {
+        Ok(inserted) => judge(connection, append, inserted).await,
+        Err(error) => match classify(&error) {
+            Failure::Taken(constraint) => explain(connection, append, constraint).await,
+            _ => Err(error),
+        },
+    }
+}
+
+/// What the statement answers.
+struct Inserted {
+    /// The version the stream had before.
+    before: Version,
+    /// The position of the last event, if they were inserted.
+    position: Option<Position>,
+    /// If not: whether the first event is in this stream already.
+    seen: bool,
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    append: &Append,
+    columns: &Columns<'_>,
+) -> Result<Inserted, Error> {
+    let row = sqlx::query(include_str!("../sql/append.sql"))
+        .bind(append.stream().category())
+        .bind(append.stream().key())
+        .bind(columns.expected)
+        .bind(&columns.event_types[..])
+        .bind(&columns.schema_versions[..])
+        .bind(&columns.payloads[..])
+        .bind(&columns.event_ids[..])
+        .bind(&columns.correlation_ids[..])
+        .bind(&columns.causation_ids[..])
+        .bind(&columns.details[..])
+        .fetch_one(connection)
+        .await?;
+    let position: Option<i64> = row.try_get(1)?;
+    Ok(Inserted {
+        before: Version::new(number(&row, 0)?),
+        position: match position {
+            Some(_) => Some(Position::new(number(&row, 1)?)),
+            None => None,
+        },
+        seen: row.try_get(2)?,
+    })
+}
+
+/// The outcome of a statement that ran.
+async fn judge(
+    connection: &mut PgConnection,
+    append: &Append,
+    inserted: Inserted,
+) -> Result<Outcome, Error> {
+    if let Some(position) = inserted.position {
+        return Ok(Outcome::Stored(Appended {
+            version: inserted.before.plus(append.events().len() as u64),
+            position,
+            replayed: false,
+        }));
+    }
+    if inserted.seen
+        && let Some(appended) = Places::of(connection, append).await?.same_append(append)
+    {
+        return Ok(Outcome::StoredBefore(appended));
+    }
+    Ok(Outcome::Refused(conflict(append, inserted.before)))
+}
+
+/// The outcome of a statement that a unique constraint refused: by then another transaction has committed events with
+/// the same ids, or at the same versions of the stream.
+async fn explain(
+    connection: &mut PgConnection,
+    append: &Append,
+    refused_by: Constraint,
+) -> Result<Outcome, Error> {
+    let places = Places::of(connection, append).await?;
+    if let Some(appended) = places.same_append(append) {
+        return Ok(Outcome::StoredBefore(appended));
+    }
+    let row = sqlx::query(include_str!("../sql/stream_version.sql"))
+        .bind(append.stream().category())
+        .bind(append.stream().key())
+        .fetch_one(connection)
+        .await?;
+    let mut actual = Version::new(number(&row, 0)?);
+    if let (Constraint::StreamVersion, Some(exact)) = (refused_by, append.expected().exact()) {
+        // A transaction at a higher isolation level can't see the event that stands in the way; but there is one.
+        actual = actual.max(exact.plus(1));
+    }
+    if !append.expected().is_met_by(actual) {
+        return Ok(Outcome::Refused(conflict(append, actual)));
+    }
+    let stored = append.events().iter().map(NewEvent::id).find(|id| places.has(*id));
+    Ok(match stored {
+        Some(id) => Outcome::Refused(StoreError::duplicate_event(append.stream(), id).into()),
+        None => Outcome::Raced,
+    })
+}
+
+/// Where the events of an append are stored, as far as they are.
+struct Places(HashMap<Uuid, Place>);
+
+struct Place {
+    /// Whether it is in the stream of the append.
+    here: bool,
+    version: Version,
+    position: Position,
+}
+
+impl Places {
+    async fn of(connection: &mut PgConnection, append: &Append) -> Result<Self, Error> {
+        let ids: Vec<Uuid> = append.events().iter().map(|event| event.id().as_uuid()).collect();
+        let rows = sqlx::query(include_str!("../sql/find_places.sql"))
+            .bind(ids)
+            .bind(append.stream().category())
+            .bind(append.stream().key())
+            .fetch_all(connection)
+            .await?;
+        let place = |row| -> Result<(Uuid, Place), Error> {
+            let place = Place {
+                here: Row::try_get(row, 1)?,
+                version: Version::new(number(row, 2)?),
+                position: Position::new(number(row, 3)?),
+            };
+            Ok((row.try_get(0)?, place))
+        };
+        rows.iter().map(place).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn has(&self, id: EventId) -> bool {
+        self.0.contains_key(&id.as_uuid())
+    }
+
+    /// The outcome of the append that stored these very events, one after the other, in this stream.
+    fn same_append(&self, append: &Append) -> Option<Appended> {
+        let mut last: Option<&Place> = None;
+        for event in append.events() {
+            let place = self.0.get(&event.id().as_uuid()).filter(|place| place.here)?;
+            if last.is_some_and(|last| place.version != last.version.plus(1)) {
+                return None;
+            }
+            last = Some(place);
+        }
+        last.map(|last| Appended { version: last.version, position: last.position, replayed: true })
+    }
+}
+
+/// The events as the statement takes them: an array for each column.
+struct Columns<'a> {
+    expected: i64,
+    event_types: Vec<&'a str>,
+    schema_versions: Vec<i64>,
+    payloads: Vec<&'a str>,
+    event_ids: Vec<Uuid>,
+    correlation_ids: Vec<Uuid>,
+    causation_ids: Vec<Uuid>,
+    details: Vec<Option<String>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(append: &'a Append) -> Result<Self, StoreError> {
+        let events = append.events();
+        Ok(Self {
+            expected: match append.expected() {
+                ExpectedVersion::Any => -1,
+                ExpectedVersion::Exists => -2,
+                ExpectedVersion::NoStream => 0,
+                ExpectedVersion::Exact(version) => saturate(version.get()),
+            },
+            event_types: events.iter().map(NewEvent::event_type).collect(),
+            schema_versions: events.iter().map(|event| event.schema_version().into()).collect(),
+            payloads: events.iter().map(|event| event.payload().as_str()).collect(),
+            event_ids: events.iter().map(|event| event.id().as_uuid()).collect(),
+            correlation_ids: events.iter().map(|event| event.metadata().correlation_id).collect(),
+            causation_ids: events.iter().map(|event| event.metadata().causation_id).collect(),
+            details: details(append)?,
+        })
+    }
+}
+
+/// The details of each event as JSON. The events of one command mostly share them, so they are serialized once.
+fn details(append: &Append) -> Result<Vec<Option<String>>, StoreError> {
+    let mut all: Vec<Option<String>> = Vec::with_capacity(append.events().len());
+    let mut before: Option<&Details> = None;
+    for event in append.events() {
+        let details = &event.metadata().details;
+        let text = match all.last() {
+            Some(text) if before == Some(details) => text.clone(),
+            _ if details.is_empty() => None,
+            _ => Some(serde_json::to_string(details).map_err(|error| {
+                StoreError::new(StoreErrorKind::InvalidInput, doing(append)).caused_by(error)
+            })?),
+        };
+        all.push(text);
+        before = Some(details);
+    }
+    Ok(all)
+}
+
+/// A connection was lost with an attempt under way.
+struct Lost {
+    retry: Retry,
+    error: Error,
+}
+
+impl Lost {
+    fn outcome_unknown(self, append: &Append) -> StoreError {
+        let context = format!("{}: the connection was lost", doing(append));
+        StoreError::new(StoreErrorKind::OutcomeUnknown, context).caused_by(self.error)
+    }
+}
+
+fn doing(append: &Append) -> String {
+    format!("appending to stream `{}`", append.stream())
+}
+
+fn conflict(append: &Append, actual: Version) -> AppendError {
+    let conflict =
+        Conflict { stream: append.stream().clone(), expected: append.expected(), actual };
+    conflict.into()
+}
+
+fn too_many_races(append: &Append) -> StoreError {
+    let context =
+        format!("{}: other writers were faster {MAX_RACES} times in a row", doing(append));
+    StoreError::new(StoreErrorKind::Busy, context)
+}

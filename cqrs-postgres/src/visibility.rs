@@ -1,0 +1,82 @@
+//! How far the log is complete: the reader's half of the append fence (G5).
+//!
+//! # The problem
+//! A transaction draws positions from a sequence when it inserts, and its events become visible when it commits.
+//! Transactions commit in another order than they draw, so a reader that goes on after the highest position it has
+//! seen skips the events of a transaction that drew earlier and commits later.
+//!
+//! # The protocol
+//! Before a statement inserts, a trigger (`cqrs.before_append()`, see the first migration) takes the *fence*: an
+//! advisory lock, shared and held until the transaction ends, whose key is the last position drawn at that time. Only
+//! then does the statement draw positions.
+//!
+//! A reader does three things one after the other:
+//!  1. it reads the last position drawn, `end`;
+//!  2. it reads the lowest key among the fences held, `lowest`;
+//!  3. it reads events up to `min(end, lowest)`, in a statement of its own that begins after 2.
+//!
+//! # Why nothing is skipped
+//! Let `p <= min(end, lowest)` be a position, drawn by transaction T.
+//!  * Since `p <= end` and the sequence only rises, T drew `p` before 1. It took its fence, with a key `k`, before it
+//!    drew, and the sequence stood at `k` or higher when `p` was drawn: `k < p`.
+//!  * If T still held its fence at 2, `lowest <= k < p` would contradict `p <= lowest`. So T let go of the fence
+//!    between taking it, which was before 1, and 2.
+//!  * A transaction lets go of its locks only after its outcome shows: Postgres takes it off the list of running
+//!    transactions first, then releases locks. A snapshot taken after 2 therefore sees the events of T, or T rolled
+//!    back and there will never be any.
+//!
+//! So at 3 every position up to the bound is decided for good, which is what
+//! [`LogPage::through`](cqrs_core::LogPage::through) promises; and what is decided stays decided, so that the bound
+//! may be kept and used again.
+//!
+//! # What the proof rests on
+//!  * 1 comes before 2, and 2 before the snapshot of 3. In one statement they would share a snapshot taken before
+//!    either. 1 and 2 read no snapshot but the state of the server, so they may share a transaction.
+//!  * `end` is never higher than the last position drawn. That is why it is not selected from the sequence, whose row
+//!    shows a number that is up to 32 too high while `nextval` writes its log record, but read by
+//!    `pg_sequence_last_value`, which waits for the page to be consistent. A value that is too low does no harm: it
+//!    makes the bound lower.
+//!  * The sequence gives single numbers to each session (`CACHE 1`), so that they are drawn in rising order.
+//!  * The fence comes before the draw, for every way to insert: a trigger before the statement runs before the first
+//!    row of the statement is made, the `nextval` in it included.
+//!  * A prepared transaction keeps its locks, listed, until it is committed or rolled back, across a restart as well.
+//!    Rolling back to a savepoint releases the fence together with the positions drawn since.
+//!  * Locks are those of one server: a replica has none of the primary's. The log is read from the primary.
+//!
+//! Fences say nothing about transactions that don't insert events: those never hold a reader back. Fences are shared,
+//! so writers never wait for each other. No transaction id is stored or compared, so positions keep their meaning in
+//! a dump.
+
+use cqrs_core::Position;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+/// Steps 1 and 2, sent as one message of two statements that run in this order.
+pub(crate) const END_AND_FENCE: &str =
+    concat!(include_str!("../sql/sequence.sql"), ";\n", include_str!("../sql/fence.sql"),);
+
+/// How far the log is complete, on the server that answers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bound {
+    /// Every event up to here is visible to statements that begin from now on, and no further one will ever be.
+    pub(crate) position: Position,
+    /// Whether the server is one where fences are taken; elsewhere the position means nothing.
+    pub(crate) on_primary: bool,
+}
+
+impl Bound {
+    /// The outcome of [`END_AND_FENCE`].
+    pub(crate) fn of(rows: &[PgRow]) -> Result<Self, sqlx::Error> {
+        let [sequence, fence] = rows else {
+            return Err(sqlx::Error::RowNotFound);
+        };
+        let end: i64 = sequence.try_get::<Option<i64>, _>("drawn")?.unwrap_or(0);
+        let lowest: Option<i64> = fence.try_get("lowest")?;
+        let bound = lowest.map_or(end, |lowest| lowest.min(end));
+        let bound = u64::try_from(bound).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        Ok(Self {
+            position: Position::new(bound),
+            on_primary: !sequence.try_get::<bool, _>("follows")?,
+        })
+    }
+}

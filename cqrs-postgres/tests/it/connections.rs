@@ -1,0 +1,208 @@
+//! Connections that break (G4), and how often the wire is used.
+
+use std::time::Duration;
+
+use cqrs_core::{
+    Append, EventId, EventStore, ExpectedVersion, Position, Snapshot, SnapshotStore, StoreErrorKind, Version,
+};
+use cqrs_postgres::PostgresStore;
+use cqrs_test_harness::Database;
+use sqlx::ConnectOptions;
+
+use crate::proxy::{Cut, Proxy};
+use crate::support::{add, append, conflict, events, failure, log, store, stream};
+
+/// A store that reaches its database through a proxy.
+async fn through_proxy(database: &Database, max_connections: u32) -> (PostgresStore, Proxy) {
+    let options = database.options().clone();
+    let proxy = Proxy::start((options.get_host().to_owned(), options.get_port())).await;
+    let options = options.host("127.0.0.1").port(proxy.port());
+    let store = PostgresStore::options(options.to_url_lossy())
+        .max_connections(max_connections)
+        .acquire_timeout(Duration::from_secs(2))
+        .connect()
+        .await
+        .unwrap();
+    (store, proxy)
+}
+
+#[tokio::test]
+async fn g4_an_append_whose_connection_is_cut_is_stored_once() {
+    let (direct, database) = store("cut").await;
+    let (store, proxy) = through_proxy(&database, 2).await;
+    let mut expected = Vec::new();
+    for cut in [Cut::BeforeRequest, Cut::BeforeAnswer] {
+        for expectation in
+            [ExpectedVersion::Any, ExpectedVersion::Exact(Version::new(expected.len() as u64 + 2))]
+        {
+            let append = append("a", expectation, 2);
+            proxy.cut_next(cut);
+            let cuts = proxy.cuts();
+            let appended = store.append(&append).await.unwrap();
+            assert_eq!(proxy.cuts(), cuts + 1);
+            assert!(!appended.replayed);
+            expected.extend(append.events().iter().map(cqrs_core::NewEvent::id));
+            assert_eq!(appended.version.get(), expected.len() as u64);
+            let stored = log(&direct).await;
+            assert_eq!(stored.iter().map(|event| event.id).collect::<Vec<_>>(), expected);
+            assert_eq!(stored.last().unwrap().position, appended.position);
+        }
+    }
+}
+
+#[tokio::test]
+async fn g4_a_conflict_is_still_a_conflict_when_the_connection_is_cut() {
+    let (direct, database) = store("cut_conflict").await;
+    let (store, proxy) = through_proxy(&database, 2).await;
+    add(&direct, "a").await;
+    for cut in [Cut::BeforeRequest, Cut::BeforeAnswer] {
+        proxy.cut_next(cut);
+        let append = append("a", ExpectedVersion::NoStream, 1);
+        assert_eq!(conflict(store.append(&append).await).actual, Version::FIRST);
+    }
+}
+
+#[tokio::test]
+async fn g4_an_append_that_cannot_be_asked_about_again_has_an_unknown_outcome() {
+    let (direct, database) = store("cut_for_good").await;
+    for cut in [Cut::BeforeRequest, Cut::BeforeAnswer] {
+        let (store, proxy) = through_proxy(&database, 2).await;
+        // The one connection that is open when no other can be had any more.
+        assert_eq!(store.find(EventId::random()).await.unwrap(), None);
+        let append = append("a", ExpectedVersion::Any, 1);
+        proxy.cut_next(cut);
+        proxy.refuse();
+        let error = failure(store.append(&append).await);
+        assert_eq!(error.kind(), StoreErrorKind::OutcomeUnknown);
+        assert!(error.may_retry());
+        let stored = direct.find(append.events()[0].id()).await.unwrap();
+        assert_eq!(stored.is_some(), cut == Cut::BeforeAnswer);
+        // As the error says, repeating it is safe.
+        direct.append(&append).await.unwrap();
+    }
+    assert_eq!(log(&direct).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_means_that_nothing_was_stored() {
+    let (_direct, database) = store("unreachable").await;
+    let (store, proxy) = through_proxy(&database, 2).await;
+    proxy.refuse();
+    let error = failure(store.append(&append("a", ExpectedVersion::Any, 1)).await);
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(store.read_log(Position::START, 1).await.is_err());
+    let url = format!("postgres://127.0.0.1:{}/x", proxy.port());
+    let connecting = PostgresStore::connect(&url);
+    assert_eq!(connecting.await.unwrap_err().kind(), StoreErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_pool_that_is_used_up_is_busy() {
+    let (_direct, database) = store("used_up").await;
+    let store = PostgresStore::options(database.url())
+        .max_connections(1)
+        .acquire_timeout(Duration::from_millis(50))
+        .connect()
+        .await
+        .unwrap();
+    let held = store.pool().begin().await.unwrap();
+    let error = failure(store.append(&append("a", ExpectedVersion::Any, 1)).await);
+    assert_eq!(error.kind(), StoreErrorKind::Busy);
+    held.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn sessions_that_the_server_ended_are_replaced() {
+    let (store, _database) = store("ended").await;
+    for _ in 0..3 {
+        // All but the one that does it are ended while they lie in the pool.
+        let held = [store.pool().begin().await.unwrap(), store.pool().begin().await.unwrap()];
+        drop(held);
+        let mut ending = store.pool().acquire().await.unwrap();
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        sqlx::raw_sql(sql).execute(&mut *ending).await.unwrap();
+        let count = log(&store).await.len();
+        add(&store, "a").await;
+        assert_eq!(log(&store).await.len(), count + 1);
+    }
+}
+
+/// A client that goes away in the middle of an append leaves all of it or nothing (G14).
+#[tokio::test]
+async fn g14_a_dropped_append_is_stored_as_a_whole_or_not_at_all() {
+    let (store, _database) = store("dropped").await;
+    let mut stored = 0;
+    for pause in 0..40 {
+        let append = append(&pause.to_string(), ExpectedVersion::NoStream, 50);
+        let pause = Duration::from_micros(100 * pause);
+        let _ = tokio::time::timeout(pause, store.append(&append)).await;
+        // The same append again says what became of it, and settles it.
+        let settled = store.append(&append).await.unwrap();
+        assert_eq!(settled.version, Version::new(50));
+        stored += 50;
+    }
+    assert_eq!(log(&store).await.len(), stored);
+}
+
+/// What is on the wire once statements are prepared. `S` alone is the pool's own check of a connection that comes
+/// back; it keeps nobody waiting.
+#[tokio::test]
+async fn each_call_is_one_statement_in_one_round_trip_without_begin_or_commit() {
+    let (_direct, database) = store("round_trips").await;
+    let (store, proxy) = through_proxy(&database, 1).await;
+    let one_statement = ['B', 'E', 'C'];
+    let sent = || {
+        let mut sent = proxy.take_sent();
+        sent.retain(|kind| *kind != 'S');
+        sent
+    };
+    let mut snapshot = None;
+    for warm in [false, true] {
+        sent();
+        let batch = Append::new(stream("a"), ExpectedVersion::Any, events(3)).unwrap();
+        let appended = store.append(&batch).await.unwrap();
+        let after_append = sent();
+        store.read_stream(&stream("a"), Version::NONE, 10).await.unwrap();
+        let after_read = sent();
+        store.read_from_snapshot(&stream("a"), 7, 10).await.unwrap();
+        let after_snapshot = sent();
+        if warm {
+            assert_eq!(after_append, one_statement);
+            assert_eq!(after_read, one_statement);
+            assert_eq!(after_snapshot, one_statement);
+        }
+        snapshot = Some(Snapshot {
+            version: appended.version,
+            event_id: batch.events()[2].id(),
+            fingerprint: 7,
+            state: batch.events()[2].payload().clone(),
+        });
+        store.save_snapshot(&stream("a"), snapshot.clone().unwrap()).await.unwrap();
+    }
+    sent();
+    let (kept, tail) = store.read_from_snapshot(&stream("a"), 7, 10).await.unwrap();
+    assert_eq!((kept, tail.len()), (snapshot, 1));
+    assert_eq!(sent(), one_statement);
+
+    // While catching up, pages are one statement each; at the end the bound is asked for, in one message.
+    let mut after = store.read_log(Position::START, 1).await.unwrap().through;
+    sent();
+    for _ in 1..6 {
+        after = store.read_log(after, 1).await.unwrap().through;
+        assert_eq!(sent(), one_statement);
+    }
+    assert_eq!(store.read_log(after, 1).await.unwrap().events.len(), 0);
+    assert_eq!(sent(), ['Q']);
+}
+
+#[tokio::test]
+async fn passwords_stay_out_of_debug_output_and_errors() {
+    let options = PostgresStore::options("postgres://user:hunter2@127.0.0.1:1/x");
+    assert!(!format!("{options:?}").contains("hunter2"));
+    let error = options.connect().await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    let (store, database) = store("debug").await;
+    let debug = format!("{store:?}");
+    assert!(debug.contains(database.name()) && !debug.contains("options"), "{debug}");
+}

@@ -1,0 +1,159 @@
+//! A proxy between store and server that understands just enough of the protocol to count messages and to cut the
+//! connection at a chosen moment.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// When to cut the connection of the next statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// Before the server hears of it.
+    BeforeRequest,
+    /// After the server has carried it out, before the client hears of that.
+    BeforeAnswer,
+}
+
+pub(crate) struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// The kinds of the messages clients have sent.
+    sent: Mutex<Vec<char>>,
+    next_cut: Mutex<Option<Cut>>,
+    /// Whether to close every connection that is opened.
+    refusing: Mutex<bool>,
+    /// How many connections were cut.
+    cuts: Mutex<usize>,
+}
+
+impl Proxy {
+    pub(crate) async fn start(server: (String, u16)) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared::default());
+        let accepting = Arc::clone(&shared);
+        // Ends with the runtime of the test.
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                if !*accepting.refusing.lock().unwrap() {
+                    let server = TcpStream::connect(server.clone()).await.unwrap();
+                    client.set_nodelay(true).unwrap();
+                    server.set_nodelay(true).unwrap();
+                    forward(client, server, &accepting);
+                }
+            }
+        });
+        Self { port, shared }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Cuts the connection of the next statement that has parameters, once.
+    pub(crate) fn cut_next(&self, cut: Cut) {
+        *self.shared.next_cut.lock().unwrap() = Some(cut);
+    }
+
+    /// From now on, closes every new connection at once.
+    pub(crate) fn refuse(&self) {
+        *self.shared.refusing.lock().unwrap() = true;
+    }
+
+    pub(crate) fn cuts(&self) -> usize {
+        *self.shared.cuts.lock().unwrap()
+    }
+
+    /// The kinds of the messages sent since the last call: `P`arse, `B`ind, `E`xecute, `Q`uery …
+    pub(crate) fn take_sent(&self) -> Vec<char> {
+        std::mem::take(&mut self.shared.sent.lock().unwrap())
+    }
+}
+
+fn forward(client: TcpStream, server: TcpStream, shared: &Arc<Shared>) {
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let (cut, cutting) = watch::channel(None);
+    tokio::spawn(requests(from_client, to_server, cut, Arc::clone(shared)));
+    tokio::spawn(answers(from_server, to_client, cutting));
+}
+
+async fn requests(
+    mut client: OwnedReadHalf,
+    mut server: OwnedWriteHalf,
+    cut: watch::Sender<Option<Cut>>,
+    shared: Arc<Shared>,
+) {
+    // The first message has no kind.
+    let length = client.read_u32().await.unwrap_or(4);
+    let Ok(startup) = rest(&mut client, length).await else { return };
+    server.write_u32(length).await.unwrap();
+    server.write_all(&startup).await.unwrap();
+    while let Ok(kind) = client.read_u8().await {
+        let Ok(length) = client.read_u32().await else { return };
+        let Ok(body) = rest(&mut client, length).await else { return };
+        shared.sent.lock().unwrap().push(char::from(kind));
+        if kind == b'B'
+            && let Some(wanted) = shared.next_cut.lock().unwrap().take()
+        {
+            *shared.cuts.lock().unwrap() += 1;
+            cut.send_replace(Some(wanted));
+            if wanted == Cut::BeforeRequest {
+                return;
+            }
+        }
+        let mut message = vec![kind];
+        message.extend(length.to_be_bytes());
+        message.extend(body);
+        if server.write_all(&message).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn answers(
+    mut server: OwnedReadHalf,
+    mut client: OwnedWriteHalf,
+    mut cutting: watch::Receiver<Option<Cut>>,
+) {
+    loop {
+        let kind = tokio::select! {
+            kind = server.read_u8() => kind,
+            // The client's half is gone or about to go.
+            changed = cutting.wait_for(|cut| *cut == Some(Cut::BeforeRequest)) => {
+                drop(changed);
+                return;
+            }
+        };
+        let Ok(kind) = kind else { return };
+        let Ok(length) = server.read_u32().await else { return };
+        let Ok(body) = rest(&mut server, length).await else { return };
+        if *cutting.borrow() == Some(Cut::BeforeAnswer) {
+            // Ready for the next query: the statement is carried out and committed.
+            if kind == b'Z' {
+                return;
+            }
+            continue;
+        }
+        let mut message = vec![kind];
+        message.extend(length.to_be_bytes());
+        message.extend(body);
+        if client.write_all(&message).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The part of a message after its length, which counts itself.
+async fn rest(from: &mut OwnedReadHalf, length: u32) -> std::io::Result<Vec<u8>> {
+    let mut body = vec![0; length as usize - 4];
+    from.read_exact(&mut body).await?;
+    Ok(body)
+}

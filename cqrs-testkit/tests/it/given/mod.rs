@@ -1,0 +1,5 @@
+//! Given, when, then.
+
+mod domain;
+mod messages;
+mod passing;
