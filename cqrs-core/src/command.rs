@@ -13,7 +13,7 @@ use crate::version::{Position, Version};
     note = "add `#[derive(Clone, Command)]` and `#[command(aggregate = …, id = …)]` to `{Self}`"
 )]
 pub trait Command: Clone + Send + Sync + 'static {
-    /// Its name in traces, metrics and errors.
+    /// The name of the type in errors.
     const NAME: &'static str;
 
     /// What comes of it: [`Committed`] for the commands of an aggregate.
@@ -25,6 +25,12 @@ pub trait Command: Clone + Send + Sync + 'static {
     /// How the bus finds what handles it.
     #[doc(hidden)]
     type Route: crate::bus::Route<Self>;
+
+    /// Its name in traces and metrics, and to tell idempotent commands apart: for an enum, with that of the variant, as
+    /// in `AccountCommand::Open`.
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
 }
 
 /// A command that one aggregate decides on.

@@ -132,6 +132,14 @@ fn mentions(tokens: TokenStream, names: &[&Ident]) -> bool {
     })
 }
 
+fn has_lifetime(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Punct(punct) => punct.as_char() == '\'',
+        TokenTree::Group(group) => has_lifetime(group.stream()),
+        TokenTree::Ident(_) | TokenTree::Literal(_) => false,
+    })
+}
+
 /// The parameters as they stand in an `impl`. Those of a type with lifetimes are only used beside the error that
 /// refuses them, for an impl over `'static` that keeps rustc from reporting more.
 fn without_lifetimes(generics: &Generics) -> Generics {
@@ -154,8 +162,11 @@ fn without_lifetimes(generics: &Generics) -> Generics {
     for parameter in generics.const_params_mut() {
         parameter.default = None;
     }
-    if borrows {
-        generics.where_clause = None;
+    if borrows && let Some(clause) = &mut generics.where_clause {
+        clause.predicates = std::mem::take(&mut clause.predicates)
+            .into_iter()
+            .filter(|predicate| !has_lifetime(predicate.to_token_stream()))
+            .collect();
     }
     generics
 }

@@ -49,7 +49,6 @@ struct Server {
     version: i32,
     follows: bool,
     fsync: bool,
-    has_schema: bool,
     has_migrations: bool,
 }
 
@@ -60,7 +59,6 @@ impl Server {
             version: row.try_get("version")?,
             follows: row.try_get("follows")?,
             fsync: row.try_get("fsync")?,
-            has_schema: row.try_get("has_schema")?,
             has_migrations: row.try_get("has_migrations")?,
         })
     }
@@ -125,7 +123,8 @@ async fn run(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         number.unwrap_or(0)
     } else {
         // Asked for by name first: `IF NOT EXISTS` needs the privilege to create even where it creates nothing.
-        if !server.has_schema {
+        let has_schema = sqlx::query_scalar(include_str!("../sql/has_schema.sql"));
+        if !has_schema.fetch_one(&mut *transaction).await? {
             sqlx::raw_sql("CREATE SCHEMA cqrs").execute(&mut *transaction).await?;
         }
         sqlx::raw_sql(BOOKKEEPING).execute(&mut *transaction).await?;

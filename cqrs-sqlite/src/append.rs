@@ -19,7 +19,7 @@ pub(crate) async fn append(
     readers: &SqlitePool,
     append: &Append,
 ) -> Result<Appended, AppendError> {
-    let doing = format!("appending to stream `{}`", append.stream());
+    let doing = || format!("appending to stream `{}`", append.stream());
     for _ in 0..ATTEMPTS {
         let events = rows::to_json(append.events())?;
         let refused = match insert(writer, append, events).await {
@@ -29,22 +29,23 @@ pub(crate) async fn append(
             }
             Ok(None) => None,
             Err(refused) if error::is_unique_violation(&refused) => Some(refused),
-            Err(failed) => return Err(error::append_failed(&doing, failed).into()),
+            Err(failed) => return Err(error::append_failed(&doing(), failed).into()),
         };
         let ids = rows::ids_to_json(append.events())?;
         let found = Found::read(readers, append, ids)
             .await
-            .map_err(|failed| error::failed(&doing, failed))?;
+            .map_err(|failed| error::failed(&doing(), failed))?;
         if let Some(outcome) = found.outcome(append) {
             debug!(stream = %append.stream(), actual = %found.actual, ?outcome, "nothing appended");
             return outcome;
         }
         if let Some(refused) = refused {
-            let context = format!("{doing}: a constraint that is not the framework's refused it");
+            let context =
+                format!("{}: a constraint that is not the framework's refused it", doing());
             return Err(StoreError::new(StoreErrorKind::Other, context).caused_by(refused).into());
         }
     }
-    let context = format!("{doing}: other writers were faster {ATTEMPTS} times in a row");
+    let context = format!("{}: other writers were faster {ATTEMPTS} times in a row", doing());
     Err(StoreError::new(StoreErrorKind::Busy, context).into())
 }
 

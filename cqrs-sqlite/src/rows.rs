@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use cqrs_core::{
-    BoxError, EventId, Metadata, NewEvent, Payload, Position, RecordedEvent, StoreError,
+    BoxError, Details, EventId, Metadata, NewEvent, Payload, Position, RecordedEvent, StoreError,
     StoreErrorKind, StreamId, Version,
 };
 use sqlx::Row;
@@ -68,7 +68,6 @@ fn stream_of(row: &SqliteRow) -> Result<StreamId, BoxError> {
     Ok(StreamId::new(row.try_get("category")?, row.try_get("key")?)?)
 }
 
-// All statements that read events have these columns in this order.
 fn decode(row: &SqliteRow, stream: &StreamId) -> Result<RecordedEvent, BoxError> {
     let position = Position::new(u64::try_from(row.try_get::<i64, _>("position")?)?);
     let version = Version::new(u64::try_from(row.try_get::<i64, _>("version")?)?);
@@ -80,7 +79,7 @@ fn decode(row: &SqliteRow, stream: &StreamId) -> Result<RecordedEvent, BoxError>
         correlation_id: uuid(row, "correlation_id")?,
         causation_id: uuid(row, "causation_id")?,
         details: match row.try_get::<Option<&str>, _>("details")? {
-            None => cqrs_core::Details::default(),
+            None => Details::default(),
             Some(json) => serde_json::from_str(json)?,
         },
     };

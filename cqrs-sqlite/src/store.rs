@@ -64,7 +64,7 @@ impl SqliteStore {
 
     /// A store in memory, gone when its last clone is dropped: for tests and for trying things out.
     ///
-    /// It has a single connection, so reads wait for writes.
+    /// It has a single connection, so reads wait for writes, and it does not outlive the runtime it was opened on.
     pub async fn in_memory() -> Result<Self, StoreError> {
         let options = Self::options(":memory:");
         let pool = options.pool(1).connect_lazy_with(options.connection());

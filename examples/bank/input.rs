@@ -75,9 +75,18 @@ impl Lines {
 
 fn parse(line: &[u8]) -> Result<Instruction, String> {
     let instruction: Instruction =
-        serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        serde_json::from_slice(line.trim_ascii()).map_err(|error| without_place(&error))?;
     if instruction.id.is_empty() {
         return Err("the instruction has an empty id".to_owned());
     }
     Ok(instruction)
+}
+
+/// The message without the line, which is always the first of its one line.
+fn without_place(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    match message.rsplit_once(" at line ") {
+        Some((message, _)) => format!("{message} at column {}", error.column()),
+        None => message,
+    }
 }

@@ -139,7 +139,7 @@ fn rows(stdout: &str, title: &str) -> Vec<(String, String)> {
     let rows = block.take_while(|line| line.starts_with("  "));
     rows.map(|line| {
         let mut columns = line.split("  ").map(str::trim).filter(|column| !column.is_empty());
-        (columns.next().unwrap().to_owned(), columns.next_back().unwrap().to_owned())
+        (columns.next().unwrap().to_owned(), columns.last().unwrap().to_owned())
     })
     .collect()
 }
@@ -187,8 +187,8 @@ fn g3_a_bank_killed_at_any_moment_goes_on_with_nothing_lost_or_doubled() {
 async fn g3_a_bank_on_postgres_killed_at_any_moment_goes_on_with_nothing_lost_or_doubled() {
     let (_directory, reference) = file();
     let uninterrupted = run(&reference, &["--details"]).0;
-    let database = cqrs_test_harness::database("bank").await;
-    assert_eq!(books(&run_with_kills(database.url())), books(&uninterrupted));
+    let database = cqrs_test_harness::postgres().unwrap().database("bank").await.unwrap();
+    assert_eq!(books(&run_with_kills(&database.url())), books(&uninterrupted));
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Dispatch: routing, wiring, conflicts, idempotency, and where events come from.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use cqrs::prelude::*;
-use cqrs::{DispatchContext, EventStore as _, MemoryStore, Position, Retry, StreamId, Version};
+use cqrs::{
+    Append, AppendError, Appended, DispatchContext, EventId, EventStore, LogPage, MemoryStore,
+    Position, RecordedEvent, Retry, Snapshot, SnapshotStore, StoreError, StreamId, Version,
+};
 use cqrs_testkit::FaultyStore;
 
 use crate::domain::{Add, AddAll, Counter, CounterError, add};

@@ -90,7 +90,7 @@ pub(super) trait Message: Clone + Send + Sync + 'static {
     type Failure: std::error::Error + Send + Sync + 'static;
     const KIND: Kind;
 
-    fn name() -> &'static str;
+    fn name(&self) -> &'static str;
     fn content(&self) -> &dyn Any;
     fn dispatch(
         self,
@@ -118,7 +118,7 @@ impl<M: Message> AnyMessage for M {
     }
 
     fn name(&self) -> &'static str {
-        M::name()
+        Message::name(self)
     }
 
     fn content(&self) -> &dyn Any {

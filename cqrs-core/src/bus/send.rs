@@ -68,9 +68,9 @@ impl<C: Command> IntoFuture for SendCommand<C> {
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { bus, command, context } = self;
-        let span = telemetry::span(Kind::Command, C::NAME, &context);
+        let span = telemetry::span(Kind::Command, command.name(), &context);
         let work = async move {
-            let watch = telemetry::Watch::start(Kind::Command, C::NAME);
+            let watch = telemetry::Watch::start(Kind::Command, command.name());
             let result = match &bus.shared.command_layers {
                 None => C::Route::dispatch(&bus, command, context).await,
                 Some(stack) => layers::dispatch(stack, &bus, Sent(command), context).await,
@@ -132,8 +132,8 @@ impl<C: Command> Message for Sent<C> {
     type Failure = DispatchError<C::Error>;
     const KIND: Kind = Kind::Command;
 
-    fn name() -> &'static str {
-        C::NAME
+    fn name(&self) -> &'static str {
+        self.0.name()
     }
 
     fn content(&self) -> &dyn Any {
@@ -166,7 +166,7 @@ impl<Q: Query> Message for Asked<Q> {
     type Failure = QueryError<Q::Error>;
     const KIND: Kind = Kind::Query;
 
-    fn name() -> &'static str {
+    fn name(&self) -> &'static str {
         Q::NAME
     }
 
@@ -174,9 +174,15 @@ impl<Q: Query> Message for Asked<Q> {
         &self.0
     }
 
-    async fn dispatch(self, bus: &Bus, context: DispatchContext) -> Result<Self::Output, Self::Failure> {
+    async fn dispatch(
+        self,
+        bus: &Bus,
+        context: DispatchContext,
+    ) -> Result<Self::Output, Self::Failure> {
         match bus.shared.registry.get::<Q, Box<dyn AnyQueryHandler<Q>>>() {
-            Some(handler) => handler.handle_boxed(self.0, &context).await.map_err(QueryError::Failed),
+            Some(handler) => {
+                handler.handle_boxed(self.0, &context).await.map_err(QueryError::Failed)
+            }
             None => Err(QueryError::Unregistered { query: Q::NAME }),
         }
     }

@@ -41,7 +41,7 @@ impl Repository {
             let attempt = self.attempt(&stream, command.clone(), context, &metadata).await;
             match attempt {
                 Err(DispatchError::Conflict(conflict)) => {
-                    crate::bus::telemetry::conflict(C::NAME);
+                    crate::bus::telemetry::conflict(command.name());
                     let Some(delay) = delays.next() else {
                         return Err(DispatchError::Conflict(conflict));
                     };
@@ -63,9 +63,9 @@ impl Repository {
         context: &DispatchContext,
         metadata: &Arc<Metadata>,
     ) -> Result<Committed, DispatchError<Refusal<C>>> {
-        let key = context.key();
+        let (name, key) = (command.name(), context.key());
         if let Some(key) = key
-            && let Some(receipt) = self.receipt::<C>(stream, key).await?
+            && let Some(receipt) = self.receipt::<C>(stream, name, key).await?
         {
             return Ok(receipt);
         }
@@ -91,9 +91,8 @@ impl Repository {
         }
         let mut encoded = Vec::with_capacity(events.len());
         for (index, event) in events.iter().enumerate() {
-            let id = key.map_or_else(EventId::random, |key| {
-                EventId::of_command(stream, C::NAME, key, index)
-            });
+            let id = key
+                .map_or_else(EventId::random, |key| EventId::of_command(stream, name, key, index));
             let event = NewEvent::of(event, id, metadata.clone())
                 .map_err(|error| invalid_event(stream, event, error))?;
             encoded.push(event);
@@ -107,7 +106,7 @@ impl Repository {
             (Err(AppendError::Store(error)), Some(key))
                 if error.kind() == StoreErrorKind::DuplicateEvent =>
             {
-                let receipt = self.receipt::<C>(stream, key).await?;
+                let receipt = self.receipt::<C>(stream, name, key).await?;
                 return receipt.ok_or(DispatchError::Store(error));
             }
             (Err(error), _) => return Err(DispatchError::from_append(error, append)),
@@ -120,13 +119,14 @@ impl Repository {
         Ok(committed)
     }
 
-    /// The outcome of the command of this type and key, if it was carried out before.
+    /// The outcome of the command of this name and key, if it was carried out before.
     async fn receipt<C: AggregateCommand>(
         &self,
         stream: &StreamId,
+        name: &str,
         key: &str,
     ) -> Result<Option<Committed>, DispatchError<Refusal<C>>> {
-        let id = |index| EventId::of_command(stream, C::NAME, key, index);
+        let id = |index| EventId::of_command(stream, name, key, index);
         let Some(first) = self.store.find(id(0)).await.map_err(DispatchError::Store)? else {
             return Ok(None);
         };

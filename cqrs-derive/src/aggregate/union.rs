@@ -14,7 +14,7 @@ const CAPACITY_IF_GENERIC: usize = 256;
 
 /// `impl Aggregate` and the type of its events, in a block in which nobody else sees the names.
 ///
-/// ```ignore
+/// ```text
 /// const _: () = {
 ///     pub struct __AccountEvent(__OneOf<AccountEvent, Audited>, PhantomData<fn() -> Account>);
 ///     enum __OneOf<E0, E1> { E0(E0), E1(E1) }

@@ -3,6 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Type;
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 
 use super::{Command, Id, Route};
@@ -27,7 +28,7 @@ pub(super) fn command(command: &Command) -> TokenStream {
 }
 
 fn of_aggregate(command: &Command, aggregate: &Type, id: Option<&Id>) -> TokenStream {
-    let Command { cqrs, subject, .. } = command;
+    let Command { cqrs, subject, variants, .. } = command;
     let mut bounds = vec![
         quote!(Self: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync + 'static),
         quote!(#aggregate: #cqrs::Handle<Self>),
@@ -52,10 +53,10 @@ fn of_aggregate(command: &Command, aggregate: &Type, id: Option<&Id>) -> TokenSt
     let moved_cqrs = moved(cqrs, at);
     let key = match id {
         None => quote!(""),
-        Some(Id { field, variants, .. }) if variants.is_empty() => {
+        Some(Id { field, .. }) if variants.is_empty() => {
             quote_spanned!(at=> &self.#field)
         }
-        Some(Id { field, variants, .. }) => {
+        Some(Id { field, .. }) => {
             quote_spanned!(at=> match self { #(Self::#variants { #field: __key, .. })|* => __key })
         }
     };
@@ -80,7 +81,15 @@ fn implement(
     error: &TokenStream,
     route: &TokenStream,
 ) -> TokenStream {
-    let Command { cqrs, subject, name, .. } = command;
+    let Command { cqrs, subject, name, variants, .. } = command;
+    let name_of_variant = (!variants.is_empty()).then(|| {
+        let names = variants.iter().map(|variant| format!("{name}::{}", variant.unraw()));
+        quote! {
+            fn name(&self) -> &'static ::core::primitive::str {
+                match self { #(Self::#variants { .. } => #names,)* }
+            }
+        }
+    });
     subject.implement(
         &quote!(#cqrs::Command),
         bounds,
@@ -89,6 +98,7 @@ fn implement(
             #outcome
             #error
             #route
+            #name_of_variant
         },
     )
 }

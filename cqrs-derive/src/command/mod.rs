@@ -24,6 +24,8 @@ struct Command {
     cqrs: Path,
     subject: Subject,
     name: String,
+    /// The variants of an enum.
+    variants: Vec<Ident>,
     route: Route,
 }
 
@@ -38,5 +40,4 @@ enum Route {
 struct Id {
     field: Member,
     type_: Type,
-    variants: Vec<Ident>,
 }

@@ -1,7 +1,7 @@
 //! Reads what `#[derive(Command)]` is on, and checks it.
 
 use quote::ToTokens;
-use syn::{Data, DeriveInput, Fields, LitStr, Member, Path, Type, parse_quote};
+use syn::{Data, DeriveInput, Fields, Ident, LitStr, Member, Path, Type, parse_quote};
 
 use super::{Command, Id, Route};
 use crate::attr::{self, Slot, Table};
@@ -56,6 +56,7 @@ pub(super) fn command(input: &DeriveInput, errors: &mut Errors) -> Option<Comman
     Some(Command {
         name: message::name(options.name.get(), &subject, errors),
         cqrs: cqrs_path(options.crate_path.take()),
+        variants: variants(input),
         route: route(
             input,
             (options.aggregate, options.id),
@@ -128,7 +129,7 @@ fn checked_id(input: &DeriveInput, id: Option<Member>, errors: &mut Errors) -> O
             if type_.is_none() {
                 missing_field(&field, &field, "the struct", &data.fields, errors);
             }
-            Some(Id { type_: type_?, field, variants: Vec::new() })
+            Some(Id { type_: type_?, field })
         }
         Data::Enum(data) => {
             if data.variants.is_empty() {
@@ -144,11 +145,17 @@ fn checked_id(input: &DeriveInput, id: Option<Member>, errors: &mut Errors) -> O
                 found.extend(type_);
             }
             let all = found.len() == data.variants.len();
-            let variants = data.variants.iter().map(|variant| variant.ident.clone()).collect();
             let type_ = found.into_iter().next().filter(|_| all)?;
-            Some(Id { field, type_, variants })
+            Some(Id { field, type_ })
         }
         Data::Union(_) => None,
+    }
+}
+
+fn variants(input: &DeriveInput) -> Vec<Ident> {
+    match &input.data {
+        Data::Enum(data) => data.variants.iter().map(|variant| variant.ident.clone()).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -167,11 +174,11 @@ fn missing_field(
     let written = field.to_token_stream().to_string();
     let names = field_names(fields);
     let meant = nearest(&written, names.iter().map(String::as_str))
-        .map_or_else(String::new, |meant| format!("; did you mean `{meant}`"));
+        .map_or_else(String::new, |meant| format!(" (did you mean `{meant}`?)"));
     errors.at(
         at,
         format_args!(
-            "there is no field `{written}` in {what} that could have the key of the aggregate{meant}{}",
+            "`{written}`{meant} is no field of {what}, so it can't have the key of the aggregate{}",
             listed(&names)
         ),
     );

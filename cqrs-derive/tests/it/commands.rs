@@ -77,6 +77,7 @@ impl<T> Handle<Generic<T>> for Door {
 
 #[derive(Debug, Clone, Command)]
 #[command(aggregate = Door, id = door)]
+#[allow(dead_code, reason = "only the key is of interest")]
 enum Touch {
     Push { door: u64, force: u32 },
     Knock { door: u64 },
@@ -84,6 +85,7 @@ enum Touch {
 
 #[derive(Debug, Clone, Command)]
 #[command(aggregate = Door, id = 1)]
+#[allow(dead_code, reason = "only the key is of interest")]
 enum Fit {
     Lock(String, u64),
     Handle(u8, u64),
@@ -154,6 +156,15 @@ fn names_and_types_are_those_of_the_attribute_or_the_defaults() {
     command::<Lock<u8>, (), IsClosed>("Lock");
     query::<CountOpened, Option<u32>, IsClosed>("door.count");
     query::<All<u8>, Vec<u8>, Infallible>("All");
+}
+
+/// Otherwise two variants sent with one idempotency key would pass for the same command.
+#[test]
+fn variants_have_names_of_their_own() {
+    assert_eq!(Touch::Push { door: 1, force: 9 }.name(), "Touch::Push");
+    assert_eq!(Touch::Knock { door: 1 }.name(), "Touch::Knock");
+    assert_eq!(Repaint::Red.name(), "Repaint::Red");
+    assert_eq!(OpenDoor { door: "a".into() }.name(), "OpenDoor");
 }
 
 struct Painter;

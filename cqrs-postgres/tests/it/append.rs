@@ -180,7 +180,7 @@ async fn everything_of_an_event_comes_back_as_it_was() {
     let from_stream = store.read_stream(&stream(key), Version::NONE, 10).await.unwrap();
     let found = store.find(event.id()).await.unwrap().unwrap();
     assert_eq!(from_stream, log(&store).await);
-    assert_eq!(from_stream, [found.clone()]);
+    assert_eq!(from_stream, std::slice::from_ref(&found));
     assert_eq!(found.payload.as_str(), json);
     assert_eq!(found.schema_version, u32::MAX);
     assert_eq!(&*found.event_type, "account.öpened");

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use cqrs_core::{
-    Append, EventId, EventStore, ExpectedVersion, Position, Snapshot, SnapshotStore, StoreErrorKind, Version,
+    Append, EventId, EventStore, ExpectedVersion, Position, Snapshot, SnapshotStore,
+    StoreErrorKind, Version,
 };
 use cqrs_postgres::PostgresStore;
 use cqrs_test_harness::Database;
@@ -66,7 +67,7 @@ async fn g4_a_conflict_is_still_a_conflict_when_the_connection_is_cut() {
 async fn g4_an_append_that_cannot_be_asked_about_again_has_an_unknown_outcome() {
     let (direct, database) = store("cut_for_good").await;
     for cut in [Cut::BeforeRequest, Cut::BeforeAnswer] {
-        let (store, proxy) = through_proxy(&database, 2).await;
+        let (store, proxy) = through_proxy(&database, 1).await;
         // The one connection that is open when no other can be had any more.
         assert_eq!(store.find(EventId::random()).await.unwrap(), None);
         let append = append("a", ExpectedVersion::Any, 1);

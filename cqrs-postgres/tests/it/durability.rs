@@ -118,17 +118,24 @@ async fn g12_events_imported_with_their_positions_are_read_as_they_were() {
 /// Copies a database by way of a dump.
 fn restore(from: &Database, to: &Database) {
     let mut dump = Command::new(program("pg_dump").unwrap())
-        .arg(format!("--dbname={}", from.url()))
+        .arg(address(from))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let restored = Command::new(program("psql").unwrap())
         .args(["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1"])
-        .arg(format!("--dbname={}", to.url()))
+        .arg(address(to))
         .stdin(dump.stdout.take().unwrap())
         .stdout(Stdio::null())
         .status()
         .unwrap();
     assert!(dump.wait().unwrap().success());
     assert!(restored.success());
+}
+
+/// The URL without what only `sqlx` understands.
+fn address(database: &Database) -> String {
+    let url = database.url();
+    let address = url.split('?').next().unwrap();
+    format!("--dbname={address}")
 }

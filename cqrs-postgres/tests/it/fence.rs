@@ -84,7 +84,7 @@ async fn g5_a_prepared_transaction_is_not_skipped_even_across_a_crash() {
     let first = store.append_in(&mut prepared, &first).await.unwrap().position;
     sqlx::raw_sql("PREPARE TRANSACTION 'held'").execute(&mut *prepared).await.unwrap();
     prepared.rollback().await.unwrap();
-    let second = add(&store, "b").await.position;
+    let later = add(&store, "b").await.position;
 
     let mut follower = Follower::new(&store, 10);
     assert_eq!(follower.positions().await, [0; 0]);
@@ -92,8 +92,8 @@ async fn g5_a_prepared_transaction_is_not_skipped_even_across_a_crash() {
     server.restart().unwrap();
     assert_eq!(follower.positions().await, [0; 0]);
 
-    execute(&store, "COMMIT PREPARED 'held'").await;
-    assert_eq!(follower.positions().await, [first.get(), second.get()]);
+    execute(&second(&database).await, "COMMIT PREPARED 'held'").await;
+    assert_eq!(follower.positions().await, [first.get(), later.get()]);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The Postgres store against a real server.
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 mod append;
+mod conformance;
 mod connections;
 mod durability;
 mod fence;

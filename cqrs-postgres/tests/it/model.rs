@@ -175,7 +175,7 @@ impl World {
     }
 
     /// Reads on to the end once nothing else happens, and compares with what was committed.
-    fn is_right(mut self) -> bool {
+    fn reads_all(mut self) -> bool {
         let mut committed = self.visible();
         committed.sort_unstable();
         // One page for each event, and one that finds no more.
@@ -219,7 +219,7 @@ fn check(protocol: &Protocol) -> Result<usize, Box<World>> {
                 continue;
             }
             let next = world.next(protocol);
-            if next.is_empty() && !world.clone().is_right() {
+            if next.is_empty() && !world.clone().reads_all() {
                 return Err(Box::new(world));
             }
             open.extend(next);

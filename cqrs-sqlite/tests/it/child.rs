@@ -11,7 +11,7 @@ use cqrs_core::{
 use cqrs_sqlite::SqliteStore;
 use uuid::Uuid;
 
-use crate::support::{append, marked_events, stream};
+use crate::support::{append, marked_events, open_patiently, stream};
 
 const TASK: &str = "CQRS_SQLITE_TEST_TASK";
 const FILE: &str = "CQRS_SQLITE_TEST_FILE";
@@ -47,7 +47,7 @@ async fn run() {
     let task = Task::ALL.into_iter().find(|known| format!("{known:?}") == task).unwrap();
     say("ready");
     std::io::stdin().read_line(&mut String::new()).unwrap();
-    let store = SqliteStore::open(file).await.unwrap();
+    let store = open_patiently(file.as_ref()).await;
     match task {
         Task::AppendUntilKilled => while append_anywhere(&store).await.is_ok() {},
         Task::AppendUntilFailure => {

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cqrs_core::Store;
-use cqrs_sqlite::SqliteStore;
 use cqrs_testkit::conformance::Fixture;
 
-use crate::support::Place;
+use crate::support::{Place, open_patiently};
 
 /// Each handle has connections of its own.
 #[async_trait]
 impl Fixture for Place {
     async fn open(&self) -> Arc<dyn Store> {
-        Arc::new(SqliteStore::open(&self.path).await.unwrap())
+        Arc::new(open_patiently(&self.path).await)
     }
 }
 

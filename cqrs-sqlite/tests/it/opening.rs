@@ -169,6 +169,8 @@ async fn a_closed_store_says_so_and_so_do_its_clones() {
     assert_eq!(left.len(), 1, "only the database file stays: {left:?}");
 }
 
+// Elsewhere a file that is open can't be removed.
+#[cfg(unix)]
 #[tokio::test]
 async fn a_file_that_was_removed_is_not_taken_for_an_empty_one() {
     let place = place();
@@ -185,6 +187,17 @@ async fn two_stores_in_memory_have_nothing_in_common() {
     let other = SqliteStore::in_memory().await.unwrap();
     store_events(&one, "1", &[event()]).await;
     assert_eq!((log(&one).await.len(), log(&other).await.len()), (1, 0));
+}
+
+#[test]
+fn a_store_outlives_the_runtime_it_was_opened_on() {
+    let place = place();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = runtime().block_on(SqliteStore::open(&place.path)).unwrap();
+    for count in 1..5 {
+        runtime().block_on(store_events(&store, "1", &[event()]));
+        assert_eq!(runtime().block_on(log(&store)).len(), count);
+    }
 }
 
 #[tokio::test]

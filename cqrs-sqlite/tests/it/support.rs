@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cqrs_core::{
     Append, AppendError, Appended, Conflict, EventId, EventStore, ExpectedVersion, Metadata,
@@ -21,6 +22,12 @@ pub(crate) struct Place {
 pub(crate) fn place() -> Place {
     let directory = tempfile::tempdir().unwrap();
     Place { path: directory.path().join("bank.db"), _directory: directory }
+}
+
+/// With a timeout that does not fire where many wait for each other on a slow machine.
+pub(crate) async fn open_patiently(path: &Path) -> SqliteStore {
+    let options = SqliteStore::options(path).busy_timeout(Duration::from_mins(2));
+    options.open().await.unwrap()
 }
 
 pub(crate) fn stream(key: &str) -> StreamId {

@@ -52,7 +52,15 @@ fn find() -> Option<PathBuf> {
     let in_path = std::env::split_paths(&path).collect::<Vec<_>>();
     let plain = PLAIN.iter().map(PathBuf::from);
     let mut candidates = in_path.into_iter().chain(newest_versions()).chain(plain);
-    candidates.find(|directory| PROGRAMS.iter().all(|program| directory.join(program).is_file()))
+    let directory = candidates.find(|directory| is_complete(directory))?;
+    // Links to single programs lead to where the others are, such as `pg_dump`.
+    let behind_link = directory.join("pg_ctl").canonicalize().ok()?;
+    let behind_link = behind_link.parent().filter(|directory| is_complete(directory));
+    Some(behind_link.map_or_else(|| directory.clone(), Path::to_path_buf))
+}
+
+fn is_complete(directory: &Path) -> bool {
+    PROGRAMS.iter().all(|program| directory.join(program).is_file())
 }
 
 /// The `bin` directories of all versions installed side by side, newest first.
