@@ -32,8 +32,6 @@
 //! network file systems are not to be relied on. The application may have tables of its own in the file. Those of the
 //! store begin with `cqrs_`; the files in `migrations/` of this crate describe them.
 
-#![allow(clippy::doc_markdown, reason = "the name of the database is prose, not code")]
-
 mod append;
 mod error;
 mod migrate;

@@ -1,6 +1,7 @@
 //! The example `bank` as a user runs it: killed at any moment, it goes on where it was.
 
 use std::collections::{BTreeMap, HashSet};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -153,12 +154,11 @@ fn the_sample_comes_to_what_arithmetic_says() {
     assert_eq!(accounts.len(), expected.balances.len());
     for ((account, shown), (expected_account, cents)) in accounts.iter().zip(&expected.balances) {
         assert_eq!(account, expected_account);
-        match expected.closed.contains(account) {
-            true => assert_eq!(shown, "closed"),
-            false => {
-                let digits: String = shown.chars().filter(char::is_ascii_digit).collect();
-                assert_eq!(digits.parse::<u64>().unwrap(), *cents, "{account}: {shown}");
-            }
+        if expected.closed.contains(account) {
+            assert_eq!(shown, "closed");
+        } else {
+            let digits: String = shown.chars().filter(char::is_ascii_digit).collect();
+            assert_eq!(digits.parse::<u64>().unwrap(), *cents, "{account}: {shown}");
         }
     }
     let refused: Vec<String> =
@@ -213,7 +213,6 @@ fn bad_lines_are_reported_and_skipped_and_standard_input_is_read() {
         br#"{"id": "5", "type": "deposit", "account": "A", "cents": 1250}"#,
         br#"{"id": "6", "type": "withdraw", "account": "A", "cents": 99999}"#,
     ];
-    use std::io::Write as _;
     child.stdin.take().unwrap().write_all(&input.join(&b'\n')).unwrap();
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());

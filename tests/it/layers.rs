@@ -1,12 +1,12 @@
 //! Middleware of `tower` around commands and queries.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cqrs::prelude::*;
 use cqrs::{BoxError, MemoryStore, Reply, Request};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use tower::filter::FilterLayer;
 use tower::limit::ConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
@@ -57,7 +57,7 @@ async fn results_and_errors_keep_their_types_through_layers() {
             seen.fetch_add(usize::from(reply.is_refused()), Ordering::Relaxed);
             reply
         }))
-        .command_layer(TimeoutLayer::new(Duration::from_secs(60)))
+        .command_layer(TimeoutLayer::new(Duration::from_mins(1)))
         .command_layer(LoadShedLayer::new())
         .command_layer(ConcurrencyLimitLayer::new(8))
         .build()
@@ -78,6 +78,6 @@ async fn a_timeout_around_queries_stops_them() {
         .build()
         .unwrap();
     bus.ask(Wait(Duration::ZERO)).await.unwrap();
-    let stopped = bus.ask(Wait(Duration::from_secs(3600))).await.unwrap_err();
+    let stopped = bus.ask(Wait(Duration::from_hours(1))).await.unwrap_err();
     assert!(matches!(stopped, QueryError::Stopped(_)), "{stopped}");
 }

@@ -1,5 +1,7 @@
 //! Tests across the crates: what an application sees of the framework, and the examples as a user runs them.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
+
 mod bank;
 mod bus;
 mod domain;

@@ -17,9 +17,15 @@ enum Any {
     Nothing,
     Single(f64),
     Pair(i64, String),
-    Fields { first_name: String, numbers: Vec<f32> },
+    Fields {
+        first_name: String,
+        numbers: Vec<f32>,
+    },
     #[event(name = "nested", version = 3)]
-    Nested { inner: Box<Inner>, maybe: Option<u128> },
+    Nested {
+        inner: Box<Inner>,
+        maybe: Option<u128>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,9 +42,7 @@ fn text() -> impl Strategy<Value = String> {
 
 fn inner() -> impl Strategy<Value = Inner> {
     let leaf = prop_oneof![any::<i64>().prop_map(Inner::Number), text().prop_map(Inner::Text)];
-    leaf.prop_recursive(8, 64, 8, |inner| {
-        prop::collection::vec(inner, 0..8).prop_map(Inner::List)
-    })
+    leaf.prop_recursive(8, 64, 8, |inner| prop::collection::vec(inner, 0..8).prop_map(Inner::List))
 }
 
 fn finite() -> impl Strategy<Value = f64> {

@@ -1,9 +1,5 @@
 //! The SQLite store against real files, with real processes.
-#![allow(
-    clippy::doc_markdown,
-    clippy::unwrap_used,
-    reason = "test code; and the name of the database is prose"
-)]
+#![allow(clippy::unwrap_used, reason = "test code; and the name of the database is prose")]
 
 mod append;
 mod cancellation;
