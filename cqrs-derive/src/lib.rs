@@ -118,8 +118,8 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 /// | `snapshot(…, version = N)` | another number makes older snapshots void; for changes the derive can't see, those of types inside the state |
 /// | `crate = path` | where the framework is, if not at `::cqrs` |
 ///
-/// With one listed type, that is `Aggregate::Event`; with several, it is a
-/// generated type that each of them converts into. Two listed types with the same stored name do not compile.
+/// With one listed type, that is `Aggregate::Event`; with several, it is a generated type that each of them converts
+/// into. Two listed types with the same stored name do not compile.
 ///
 /// A snapshot needs `PartialEq`, `Serialize` and `Deserialize` on the state. It is used only while names, types and
 /// serde attributes of the fields stay as they are.
@@ -171,7 +171,7 @@ pub fn derive_aggregate(input: TokenStream) -> TokenStream {
 /// | `id = field` | the field with the key of the aggregate, by name or by index; in an enum every variant has it, of one type |
 /// | `outcome = Type` | without an aggregate: what comes of it; by default `()` |
 /// | `error = Type` | without an aggregate: why it is refused; by default [`Infallible`](std::convert::Infallible) |
-/// | `name = "…"` | its name in traces, metrics and errors; by default that of the type |
+/// | `name = "…"` | its name in traces, metrics and errors; by default that of the type; the variant of an enum follows, as in `AccountCommand::Open` |
 /// | `crate = path` | where the framework is, if not at `::cqrs` |
 ///
 /// Either `aggregate` and `id`, or one of `outcome` and `error`, must be there.

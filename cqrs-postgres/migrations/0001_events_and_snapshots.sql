@@ -39,22 +39,31 @@ CREATE TABLE cqrs.events (
 );
 
 -- Runs before a statement inserts anything, whoever sends it: the store, the application in a transaction of its own,
--- a COPY. It
---  * takes the append fence: a shared lock until the end of the transaction whose key is the last position drawn by
---    then, below a tag (0x4351) in the upper 16 bits. The positions that the statement draws are all higher. Readers
---    look at the lowest fence to know how far the log is complete; writers share it and never wait for each other.
---    `pg_sequence_last_value` reads the sequence under its page lock. Selecting from the sequence would not do: for a
---    moment of every 32nd nextval, its row shows a number 32 ahead of the last one drawn.
---  * makes the commit durable where the session asks for less.
--- It assigns where PERFORM would be the usual form, because plpgsql evaluates a mere expression at a fraction of the
--- cost.
+-- a COPY.
+--
+-- It takes the append fence: a shared lock until the end of the transaction whose key is the last position drawn by
+-- then, below a tag (0x4351) in the upper 16 bits. The positions that the transaction draws afterwards are all higher.
+-- Readers look at the lowest fence to know how far the log is complete; writers share fences and never wait for each
+-- other. One fence serves all statements of a transaction, however many there are: `cqrs.fenced` says that it is
+-- taken, and is undone exactly when the lock is released, at the end of the transaction or on rolling back to an
+-- earlier savepoint.
+--
+-- `pg_sequence_last_value` reads the sequence under its page lock. Selecting from the sequence would not do: for a
+-- moment in every 32nd nextval, its row shows a number 32 ahead of the last one drawn.
+--
+-- And it makes the commit durable where the session asks for less.
+--
+-- Assignments stand where PERFORM would be usual, because plpgsql evaluates a mere expression at a fraction of the cost.
 CREATE FUNCTION cqrs.before_append() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
     ignored text;
 BEGIN
-    ignored := pg_catalog.pg_advisory_xact_lock_shared(
-        4850658273654734848 + coalesce(pg_catalog.pg_sequence_last_value('cqrs.events_position_seq'), 0))::text;
+    IF pg_catalog.current_setting('cqrs.fenced', true) IS DISTINCT FROM 'yes' THEN
+        ignored := pg_catalog.pg_advisory_xact_lock_shared(
+            4850658273654734848 + coalesce(pg_catalog.pg_sequence_last_value('cqrs.events_position_seq'), 0))::text;
+        ignored := pg_catalog.set_config('cqrs.fenced', 'yes', true);
+    END IF;
     IF pg_catalog.current_setting('synchronous_commit') = 'off' THEN
         ignored := pg_catalog.set_config('synchronous_commit', 'on', true);
     END IF;

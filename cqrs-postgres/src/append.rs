@@ -56,7 +56,7 @@ pub(crate) async fn append(
                 races += 1;
                 continue;
             }
-            Ok(Outcome::Raced) => return Err(too_many_races(append).into()),
+            Ok(Outcome::Raced) => return Err(give_up(append, lost, too_many_races(append))),
             Err(error) => error,
         };
         match classify(&error) {
@@ -71,7 +71,21 @@ pub(crate) async fn append(
                 undone += 1;
                 tokio::time::sleep(Duration::from_millis(1 << undone)).await;
             }
-            _ => return Err(store_error(&doing(append), error).into()),
+            _ => {
+                let error = store_error(&doing(append), error);
+                return Err(give_up(append, lost, error));
+            }
+        }
+    }
+}
+
+/// The error for an attempt that failed. That it stored nothing says nothing of an earlier one whose answer was lost.
+fn give_up(append: &Append, lost: Option<Lost>, error: StoreError) -> AppendError {
+    match lost {
+        None => error.into(),
+        Some(_) => {
+            let context = format!("{}: the connection was lost, and then", doing(append));
+            StoreError::new(StoreErrorKind::OutcomeUnknown, context).caused_by(error).into()
         }
     }
 }

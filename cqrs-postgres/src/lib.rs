@@ -1,7 +1,7 @@
 //! The Postgres store of the `cqrs` framework.
 //!
 //! [`PostgresStore`] keeps events and snapshots in the schema `cqrs` of a database, for any number of processes that
-//! append and read at the same time. It needs `PostgreSQL` 13 or later.
+//! append and read at the same time. It needs PostgreSQL 13 or later.
 //!
 //! # What it promises
 //! - An append is one statement in one round trip. It is stored as a whole or not at all (G1), at exactly the version
@@ -13,13 +13,25 @@
 //!   Every way to insert takes part: also appends in transactions of your own, prepared transactions, and `COPY`.
 //! - Positions survive dump and restore (G12).
 //!
-//! # Poolers
+//! # Connections
 //! Nothing depends on the state of a session, so a pooler in transaction mode works if it supports prepared
 //! statements, as `PgBouncer` does from 1.21 on with `max_prepared_statements` above 0.
 //!
-//! # Replicas
-//! The log is read from the primary: a replica does not know which appends are under way. On a replica the store
-//! answers [`Unsupported`](cqrs_core::StoreErrorKind::Unsupported).
+//! Every connection must lead to the primary: a replica does not know which appends are under way, so the log can't be
+//! read there, and the store answers [`Unsupported`](cqrs_core::StoreErrorKind::Unsupported).
+//!
+//! For TLS, turn on one of the `tls-…` features of `sqlx` 0.9 in the `Cargo.toml` of your application.
+//!
+//! # Who holds readers back
+//! Readers of the log wait for transactions that have inserted events and not ended. This shows them, the one to blame
+//! first:
+//! ```sql
+//! SELECT pid, xact_start, state, application_name, query
+//! FROM pg_locks JOIN pg_stat_activity USING (pid)
+//! WHERE locktype = 'advisory' AND classid::bigint >> 16 = 17233
+//! ORDER BY classid::bigint, objid::bigint;
+//! ```
+//! A prepared transaction has no process and is listed in `pg_prepared_xacts`.
 
 mod append;
 mod error;

@@ -7,20 +7,29 @@ use cqrs_core::{
     StoreErrorKind, Version,
 };
 use cqrs_postgres::PostgresStore;
-use cqrs_test_harness::Database;
+use cqrs_test_harness::{Database, Server};
 use sqlx::ConnectOptions;
 
 use crate::proxy::{Cut, Proxy};
-use crate::support::{add, append, conflict, events, failure, log, store, stream};
+use crate::support::{add, append, conflict, events, execute, failure, log, store, stream};
 
 /// A store that reaches its database through a proxy.
 async fn through_proxy(database: &Database, max_connections: u32) -> (PostgresStore, Proxy) {
+    impatient(database, max_connections, Duration::from_secs(20)).await
+}
+
+/// One that does not go on for long when connections break.
+async fn impatient(
+    database: &Database,
+    max_connections: u32,
+    patience: Duration,
+) -> (PostgresStore, Proxy) {
     let options = database.options().clone();
-    let proxy = Proxy::start((options.get_host().to_owned(), options.get_port())).await;
+    let proxy = Proxy::start(&options).await;
     let options = options.host("127.0.0.1").port(proxy.port());
     let store = PostgresStore::options(options.to_url_lossy())
         .max_connections(max_connections)
-        .acquire_timeout(Duration::from_secs(2))
+        .acquire_timeout(patience)
         .connect()
         .await
         .unwrap();
@@ -67,7 +76,7 @@ async fn g4_a_conflict_is_still_a_conflict_when_the_connection_is_cut() {
 async fn g4_an_append_that_cannot_be_asked_about_again_has_an_unknown_outcome() {
     let (direct, database) = store("cut_for_good").await;
     for cut in [Cut::BeforeRequest, Cut::BeforeAnswer] {
-        let (store, proxy) = through_proxy(&database, 1).await;
+        let (store, proxy) = impatient(&database, 1, Duration::from_secs(3)).await;
         // The one connection that is open when no other can be had any more.
         assert_eq!(store.find(EventId::random()).await.unwrap(), None);
         let append = append("a", ExpectedVersion::Any, 1);
@@ -84,10 +93,28 @@ async fn g4_an_append_that_cannot_be_asked_about_again_has_an_unknown_outcome() 
     assert_eq!(log(&direct).await.len(), 2);
 }
 
+/// What the second attempt knows of itself says nothing about the first.
+#[tokio::test]
+async fn g4_an_attempt_that_fails_after_one_was_lost_leaves_the_outcome_unknown() {
+    let (direct, database) = store("cut_and_blocked").await;
+    let (store, proxy) = through_proxy(&database, 1).await;
+    execute(&store, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lock_timeout = 10', current_database()); END $$").await;
+    // The first attempt would store the event; the second, on a connection that knows of the timeout, is in the way of
+    // another writer and gives up.
+    let mut rival = direct.pool().begin().await.unwrap();
+    let first = append("a", ExpectedVersion::NoStream, 1);
+    direct.append_in(&mut rival, &append("a", ExpectedVersion::NoStream, 1)).await.unwrap();
+    proxy.cut_next(Cut::BeforeRequest);
+    let error = failure(store.append(&first).await);
+    assert_eq!(error.kind(), StoreErrorKind::OutcomeUnknown);
+    let error = failure(store.append(&first).await);
+    assert_eq!(error.kind(), StoreErrorKind::Busy);
+}
+
 #[tokio::test]
 async fn a_server_that_cannot_be_reached_means_that_nothing_was_stored() {
     let (_direct, database) = store("unreachable").await;
-    let (store, proxy) = through_proxy(&database, 2).await;
+    let (store, proxy) = impatient(&database, 2, Duration::from_secs(3)).await;
     proxy.refuse();
     let error = failure(store.append(&append("a", ExpectedVersion::Any, 1)).await);
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
@@ -102,7 +129,7 @@ async fn a_pool_that_is_used_up_is_busy() {
     let (_direct, database) = store("used_up").await;
     let store = PostgresStore::options(database.url())
         .max_connections(1)
-        .acquire_timeout(Duration::from_millis(50))
+        .acquire_timeout(Duration::from_secs(2))
         .connect()
         .await
         .unwrap();
@@ -127,6 +154,30 @@ async fn sessions_that_the_server_ended_are_replaced() {
         add(&store, "a").await;
         assert_eq!(log(&store).await.len(), count + 1);
     }
+}
+
+/// A replica does not know which appends are under way on the primary: what it shows has gaps that close later.
+#[tokio::test]
+async fn g5_the_log_is_not_read_from_a_replica() {
+    let server = Server::start_own().unwrap();
+    let database = server.database("replica").await.unwrap();
+    let (store, proxy) = through_proxy(&database, 1).await;
+    add(&store, "a").await;
+    assert_eq!(log(&store).await.len(), 1);
+    let replica = server.start_replica().unwrap();
+    let options = replica.options_of(&database);
+    let refused = PostgresStore::connect(options.to_url_lossy().as_str()).await;
+    assert_eq!(refused.unwrap_err().kind(), StoreErrorKind::Unsupported);
+
+    // The same address leads to the replica from one day to the next.
+    proxy.lead_to(&options);
+    proxy.cut_next(Cut::BeforeRequest);
+    let stored = store.read_stream(&stream("a"), Version::NONE, 10).await.unwrap();
+    assert_eq!(stored.len(), 1);
+    let error = store.read_log(stored[0].position, 10).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unsupported, "{error}");
+    let error = failure(store.append(&append("a", ExpectedVersion::Any, 1)).await);
+    assert_eq!(error.kind(), StoreErrorKind::Unsupported, "{error}");
 }
 
 /// A client that goes away in the middle of an append leaves all of it or nothing (G14).

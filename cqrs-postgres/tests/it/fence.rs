@@ -73,6 +73,23 @@ async fn g5_events_after_a_savepoint_that_was_rolled_back_are_not_skipped() {
     assert_eq!(follower.positions().await, [kept.get(), later.get()]);
 }
 
+/// Locks are few on a server: a transaction needs one, not one for each append.
+#[tokio::test]
+async fn a_transaction_takes_one_fence_for_all_its_appends() {
+    let (store, _database) = store("one_fence").await;
+    let sql =
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()";
+    for _ in 0..2 {
+        let mut transaction = store.pool().begin().await.unwrap();
+        for _ in 0..3 {
+            store.append_in(&mut transaction, &append("a", ExpectedVersion::Any, 2)).await.unwrap();
+        }
+        let fences: i64 = sqlx::query_scalar(sql).fetch_one(&mut *transaction).await.unwrap();
+        assert_eq!(fences, 1);
+        transaction.commit().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn g5_a_prepared_transaction_is_not_skipped_even_across_a_crash() {
     // A server of its own: prepared transactions are off by default, and this one is to crash.

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,6 +25,8 @@ pub(crate) struct Proxy {
 
 #[derive(Default)]
 struct Shared {
+    /// Where new connections lead.
+    server: Mutex<(String, u16)>,
     /// The kinds of the messages clients have sent.
     sent: Mutex<Vec<char>>,
     next_cut: Mutex<Option<Cut>>,
@@ -34,16 +37,18 @@ struct Shared {
 }
 
 impl Proxy {
-    pub(crate) async fn start(server: (String, u16)) -> Self {
+    pub(crate) async fn start(server: &PgConnectOptions) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared::default());
+        *shared.server.lock().unwrap() = address(server);
         let accepting = Arc::clone(&shared);
         // Ends with the runtime of the test.
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 if !*accepting.refusing.lock().unwrap() {
-                    let server = TcpStream::connect(server.clone()).await.unwrap();
+                    let server = accepting.server.lock().unwrap().clone();
+                    let server = TcpStream::connect(server).await.unwrap();
                     client.set_nodelay(true).unwrap();
                     server.set_nodelay(true).unwrap();
                     forward(client, server, &accepting);
@@ -67,6 +72,11 @@ impl Proxy {
         *self.shared.refusing.lock().unwrap() = true;
     }
 
+    /// From now on, leads new connections to another server.
+    pub(crate) fn lead_to(&self, server: &PgConnectOptions) {
+        *self.shared.server.lock().unwrap() = address(server);
+    }
+
     pub(crate) fn cuts(&self) -> usize {
         *self.shared.cuts.lock().unwrap()
     }
@@ -75,6 +85,10 @@ impl Proxy {
     pub(crate) fn take_sent(&self) -> Vec<char> {
         std::mem::take(&mut self.shared.sent.lock().unwrap())
     }
+}
+
+fn address(server: &PgConnectOptions) -> (String, u16) {
+    (server.get_host().to_owned(), server.get_port())
 }
 
 fn forward(client: TcpStream, server: TcpStream, shared: &Arc<Shared>) {

@@ -42,9 +42,10 @@ async fn dropped_after<T>(cut: Cut, future: impl Future<Output = T>) -> Option<T
     }
 }
 
-/// Places to cut an operation that takes about this long: the first few polls, and all along its time and beyond.
+/// Places to cut an operation that takes about this long: all along its time and beyond, and after each of its first
+/// polls often enough to use up what a dropped one may not give back.
 fn cuts(time: Duration) -> impl Iterator<Item = Cut> {
-    let polls = (0..ROUNDS / 4).map(Cut::AfterPolls);
+    let polls = (0..ROUNDS).map(|round| Cut::AfterPolls(round % 5));
     let times = (0..ROUNDS).map(move |round| Cut::After(time * round / (ROUNDS * 4 / 5)));
     polls.chain(times)
 }

@@ -57,6 +57,28 @@ struct User {
 
 impl Cluster {
     pub(crate) fn start() -> Result<Self, NoServer> {
+        Self::start_with(Self::initialize)
+    }
+
+    /// Starts a server that follows this one.
+    pub(crate) fn start_replica(&self) -> Result<Self, NoServer> {
+        Self::start_with(|replica| {
+            replica.take_directory()?;
+            replica.run("pg_basebackup", |command| {
+                command.args(["--username=postgres", "--host=127.0.0.1", "--write-recovery-conf"]);
+                command.args([
+                    "--checkpoint=fast",
+                    "--no-sync",
+                    "-p",
+                    &self.port.to_string(),
+                    "-D",
+                ]);
+                command.arg(replica.data());
+            })
+        })
+    }
+
+    fn start_with(fill: impl FnOnce(&Self) -> Result<(), NoServer>) -> Result<Self, NoServer> {
         let user = if runs_as_root() { Some(unprivileged_user()?) } else { None };
         let directory = tempfile::Builder::new()
             .prefix("cqrs-postgres-")
@@ -66,7 +88,7 @@ impl Cluster {
             .keep();
         let watchdog = watch(&directory)?;
         let mut cluster = Self { directory, port: 0, user, watchdog };
-        cluster.initialize()?;
+        fill(&cluster)?;
         for attempt in 1.. {
             cluster.port = free_port()?;
             match cluster.launch() {
@@ -101,11 +123,17 @@ impl Cluster {
         Ok(())
     }
 
-    fn initialize(&self) -> Result<(), NoServer> {
-        if let Some(user) = self.user {
-            chown(&self.directory, Some(user.uid), Some(user.gid))
-                .map_err(|error| failed("giving the temporary directory away", &error))?;
+    /// Gives the directory to the user the server runs as.
+    fn take_directory(&self) -> Result<(), NoServer> {
+        match self.user {
+            Some(User { uid, gid }) => chown(&self.directory, Some(uid), Some(gid))
+                .map_err(|error| failed("giving the temporary directory away", &error)),
+            None => Ok(()),
         }
+    }
+
+    fn initialize(&self) -> Result<(), NoServer> {
+        self.take_directory()?;
         self.run("initdb", |command| {
             command.args(["--username=postgres", "--auth=trust", "--encoding=UTF8"]);
             command.args(["--no-locale", "--no-sync", "-D"]);

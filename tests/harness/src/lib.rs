@@ -53,13 +53,29 @@ impl Server {
     /// # Errors
     /// When there are no server binaries or the server does not start.
     pub fn start_own() -> Result<Self, NoServer> {
-        let cluster = Cluster::start()?;
+        Cluster::start().map(Self::of)
+    }
+
+    /// Starts a server that follows this one and has its databases, read-only. It may lag a moment behind.
+    ///
+    /// # Errors
+    /// When this server was not started here or the other does not start.
+    pub fn start_replica(&self) -> Result<Self, NoServer> {
+        self.own_cluster()?.start_replica().map(Self::of)
+    }
+
+    /// How to reach a database of another server on this one.
+    pub fn options_of(&self, database: &Database) -> PgConnectOptions {
+        self.admin.clone().database(database.name())
+    }
+
+    fn of(cluster: Cluster) -> Self {
         let admin = PgConnectOptions::new_without_pgpass()
             .host("127.0.0.1")
             .port(cluster.port())
             .username("postgres")
             .database("postgres");
-        Ok(Self { admin, cluster: Some(cluster) })
+        Self { admin, cluster: Some(cluster) }
     }
 
     fn at(url: &str) -> Result<Self, NoServer> {
@@ -73,7 +89,7 @@ impl Server {
     ///
     /// # Errors
     /// When the server does not let us.
-    pub async fn database(&'_ self, hint: &str) -> Result<Database, sqlx::Error> {
+    pub async fn database(&self, hint: &str) -> Result<Database, sqlx::Error> {
         let keep = self.cluster.is_some();
         Database::create(&self.admin, hint, keep).await
     }

@@ -1,7 +1,7 @@
 //! A store in memory with one flaw: how it reads.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -32,7 +32,7 @@ pub(super) enum Flaw {
     IdsAreCheckedThenInserted,
     RefusesManyEvents,
     RefusesLargeAppends,
-    StaysBusyWhenDropped,
+    LeaksConnectionsWhenDropped,
     StreamPagesAreShort,
     StreamPagesRepeat,
     LargeNumbersAreNegative,
@@ -74,7 +74,8 @@ pub(super) enum Flaw {
 pub(super) struct Flawed {
     pub(super) flaw: Flaw,
     pub(super) inner: MemoryStore,
-    pub(super) busy: Arc<AtomicBool>,
+    pub(super) connections: Arc<AtomicU64>,
+    pub(super) arrivals: Arc<AtomicU64>,
     pub(super) conflicts: Arc<AtomicU64>,
     pub(super) burnt: Arc<Mutex<HashSet<EventId>>>,
     /// The version of the latest snapshot of each stream, whatever its shape.
@@ -88,7 +89,8 @@ impl Flawed {
         FlawedFixture(Self {
             flaw,
             inner: MemoryStore::new(),
-            busy: Arc::default(),
+            connections: Arc::default(),
+            arrivals: Arc::default(),
             conflicts: Arc::default(),
             burnt: Arc::default(),
             latest: Arc::default(),
@@ -156,7 +158,7 @@ fn rewritten(payload: &Payload) -> Payload {
 }
 
 /// Gives out handles that share their events, unless that is the flaw.
-pub(super) struct FlawedFixture(Flawed);
+pub(super) struct FlawedFixture(pub(super) Flawed);
 
 #[async_trait]
 impl Fixture for FlawedFixture {
@@ -304,7 +306,7 @@ impl SnapshotStore for Flawed {
                 *latest = snapshot.version;
             }
             Flaw::SnapshotsAreCheckedThenSaved => {
-                tokio::task::yield_now().await;
+                self.gap().await;
                 if kept.is_some_and(|kept| kept.version > snapshot.version) {
                     return Ok(());
                 }

@@ -34,7 +34,7 @@ impl Flawed {
             Flaw::ChecksThenInserts => {
                 let actual = self.version(append).await?;
                 let conflict = Conflict { stream: stream.clone(), expected, actual };
-                yield_now().await;
+                self.gap().await;
                 if expected.is_met_by(actual) {
                     self.put(append, ExpectedVersion::Any).await
                 } else {
@@ -43,7 +43,7 @@ impl Flawed {
             }
             Flaw::AnyIsExact if expected == ExpectedVersion::Any => {
                 let actual = self.version(append).await?;
-                yield_now().await;
+                self.gap().await;
                 self.put(append, actual.into()).await
             }
             Flaw::ConflictsTellNoVersion => match self.put(append, expected).await {
@@ -75,7 +75,7 @@ impl Flawed {
                     }
                     fresh.push(with_id(event, EventId::random()));
                 }
-                yield_now().await;
+                self.gap().await;
                 match self.put(append, expected).await {
                     // Without a unique constraint the id would be there a second time.
                     Err(AppendError::Store(_)) => {
@@ -155,7 +155,7 @@ impl Flawed {
     async fn replaying(&self, append: &Append) -> Outcome {
         let first = &append.events()[0];
         let found = self.inner.find(first.id()).await?;
-        yield_now().await;
+        self.gap().await;
         let outcome = self.put(append, append.expected()).await;
         let duplicate = || StoreError::duplicate_event(append.stream(), first.id()).into();
         match (self.flaw, found, outcome) {
@@ -178,23 +178,38 @@ impl Flawed {
         }
     }
 
-    /// Begins something that does not stand being dropped, where that is the flaw.
-    pub(super) async fn begin(&self) -> Result<(), StoreError> {
-        if self.flaw == Flaw::StaysBusyWhenDropped {
-            for _ in 0..10_000 {
-                if !self.busy.swap(true, SeqCst) {
-                    yield_now().await;
-                    return Ok(());
-                }
-                yield_now().await;
+    /// Between a check and what relies on it: waits until another has come here as well, but not for ever.
+    pub(super) async fn gap(&self) {
+        let arrived = self.arrivals.fetch_add(1, SeqCst) + 1;
+        for _ in 0..1_000 {
+            if self.arrivals.load(SeqCst) > arrived {
+                return;
             }
-            return Err(StoreError::new(StoreErrorKind::Busy, "a flaw"));
+            yield_now().await;
         }
-        Ok(())
+    }
+
+    /// Takes a connection, which is not given back when the caller is dropped, where that is the flaw.
+    pub(super) async fn begin(&self) -> Result<(), StoreError> {
+        const CONNECTIONS: u64 = 8;
+        if self.flaw != Flaw::LeaksConnectionsWhenDropped {
+            return Ok(());
+        }
+        for _ in 0..10_000 {
+            if self.connections.fetch_add(1, SeqCst) < CONNECTIONS {
+                yield_now().await;
+                return Ok(());
+            }
+            self.connections.fetch_sub(1, SeqCst);
+            yield_now().await;
+        }
+        Err(StoreError::new(StoreErrorKind::Busy, "a flaw"))
     }
 
     pub(super) fn end(&self) {
-        self.busy.store(false, SeqCst);
+        if self.flaw == Flaw::LeaksConnectionsWhenDropped {
+            self.connections.fetch_sub(1, SeqCst);
+        }
     }
 }
 
