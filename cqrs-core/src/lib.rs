@@ -48,7 +48,7 @@ pub use self::version::{ExpectedVersion, Position, Version};
 pub mod __private {
     pub use crate::bus::{Route, ToAggregate, ToHandler};
     pub use crate::event::{
-        decode_struct, decode_unit, decode_variant, encode_struct, encode_unit, encode_variant,
-        unknown_type,
+        are_apart, concatenate, decode_struct, decode_unit, decode_variant, encode_struct,
+        encode_unit, encode_variant, unknown_type,
     };
 }

@@ -72,6 +72,7 @@ pub trait IntoEvents<A: Aggregate> {
     fn add_to(self, events: &mut Events<A>);
 }
 
+#[diagnostic::do_not_recommend]
 impl<A: Aggregate, E: Event + Into<A::Event>> IntoEvents<A> for E {
     fn add_to(self, events: &mut Events<A>) {
         events.push(self);

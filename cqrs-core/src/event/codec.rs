@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
 use super::variant::{VariantDeserializer, VariantSerializer};
 use super::{Event, EventType, Payload, RecordedEvent, strict};
@@ -46,7 +46,9 @@ pub fn encode_variant<T: Serialize>(event: &T) -> Result<Payload, EncodeError> {
 /// # Errors
 /// See [`DecodeError`].
 #[doc(hidden)]
-pub fn decode_struct<T: Event + DeserializeOwned>(event: &RecordedEvent) -> Result<T, DecodeError> {
+pub fn decode_struct<T: Event + for<'de> Deserialize<'de>>(
+    event: &RecordedEvent,
+) -> Result<T, DecodeError> {
     index_of::<T>(event)?;
     event.payload.parse().map_err(|error| DecodeError::new(event, DecodeReason::Payload(error)))
 }
@@ -69,7 +71,7 @@ pub fn decode_unit<T: Event>(event: &RecordedEvent, value: T) -> Result<T, Decod
 /// # Errors
 /// See [`DecodeError`].
 #[doc(hidden)]
-pub fn decode_variant<T: Event + DeserializeOwned>(
+pub fn decode_variant<T: Event + for<'de> Deserialize<'de>>(
     event: &RecordedEvent,
 ) -> Result<T, DecodeError> {
     let index = index_of::<T>(event)?;

@@ -4,6 +4,7 @@ mod codec;
 mod payload;
 mod recorded;
 mod strict;
+mod types;
 mod variant;
 
 use std::fmt;
@@ -16,6 +17,8 @@ pub use self::codec::{
 };
 pub use self::payload::Payload;
 pub use self::recorded::{EventId, InvalidEvent, NewEvent, RecordedEvent};
+#[doc(hidden)]
+pub use self::types::{are_apart, concatenate};
 
 /// The stored name of a kind of event and the version of its schema that this program writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

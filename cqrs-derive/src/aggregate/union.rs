@@ -161,34 +161,26 @@ impl Union<'_> {
         let length = quote!(0 #(+ <#events as #cqrs::Event>::TYPES.len())*);
         let lists = quote!(&[#(<#events as #cqrs::Event>::TYPES),*]);
         let checks = self.checks();
-        let concatenate = concatenate(self.aggregate);
-        let are_apart = are_apart(self.aggregate);
         if subject.is_generic() {
             // Without arguments for the parameters nothing can be computed: rustc checks where the aggregate is used.
             quote! {
-                #concatenate
-                #are_apart
-
                 #[automatically_derived]
                 impl #parameters #type_ #where_clause {
                     const __ALL: &'static [#cqrs::EventType] = {
                         #checks
-                        &__concatenate::<#CAPACITY_IF_GENERIC>(#lists)
+                        &#cqrs::__private::concatenate::<#CAPACITY_IF_GENERIC>(#lists)
                     };
                     const __TYPES: &'static [#cqrs::EventType] = Self::__ALL.split_at(#length).0;
                 }
             }
         } else {
             quote! {
-                #concatenate
-                #are_apart
-
                 const _: () = { #checks };
 
                 #[automatically_derived]
                 impl #type_ {
                     const __TYPES: &'static [#cqrs::EventType] =
-                        &__concatenate::<{ #length }>(#lists);
+                        &#cqrs::__private::concatenate::<{ #length }>(#lists);
                 }
             }
         }
@@ -206,7 +198,7 @@ impl Union<'_> {
                 );
                 let at = located(second.span());
                 quote_spanned! {at=>
-                    if !__are_apart(<#first as #cqrs::Event>::TYPES, <#second as #cqrs::Event>::TYPES) {
+                    if !#cqrs::__private::are_apart(<#first as #cqrs::Event>::TYPES, <#second as #cqrs::Event>::TYPES) {
                         ::core::panic!(#message);
                     }
                 }
@@ -220,59 +212,6 @@ impl Union<'_> {
         let bodies = self.aggregate.events.iter().map(body);
         let members = &self.members;
         quote!(#(__OneOf::#members(#binding) => #bodies,)*)
-    }
-}
-
-fn concatenate(aggregate: &Aggregate) -> TokenStream {
-    let cqrs = &aggregate.cqrs;
-    quote! {
-        const fn __concatenate<const N: ::core::primitive::usize>(
-            lists: &[&[#cqrs::EventType]],
-        ) -> [#cqrs::EventType; N] {
-            let mut all = [#cqrs::EventType::new("", 1); N];
-            let mut next = 0;
-            let mut list = 0;
-            while list < lists.len() {
-                let mut index = 0;
-                while index < lists[list].len() {
-                    ::core::assert!(
-                        next < N,
-                        "an aggregate with type parameters has too many event types: remove the parameters",
-                    );
-                    all[next] = lists[list][index];
-                    next += 1;
-                    index += 1;
-                }
-                list += 1;
-            }
-            all
-        }
-    }
-}
-
-fn are_apart(aggregate: &Aggregate) -> TokenStream {
-    let cqrs = &aggregate.cqrs;
-    quote! {
-        const fn __are_apart(a: &[#cqrs::EventType], b: &[#cqrs::EventType]) -> ::core::primitive::bool {
-            let mut i = 0;
-            while i < a.len() {
-                let mut j = 0;
-                while j < b.len() {
-                    let (one, other) = (a[i].name.as_bytes(), b[j].name.as_bytes());
-                    // From the end, where names with the same prefix differ.
-                    let mut left = one.len();
-                    while one.len() == other.len() && left > 0 && one[left - 1] == other[left - 1] {
-                        left -= 1;
-                    }
-                    if left == 0 {
-                        return false;
-                    }
-                    j += 1;
-                }
-                i += 1;
-            }
-            true
-        }
     }
 }
 
