@@ -56,7 +56,9 @@ pub(crate) async fn append(
                 races += 1;
                 continue;
             }
-            Ok(Outcome::Raced) => return Err(give_up(append, lost, too_many_races(append))),
+            Ok(Outcome::Raced) => {
+                return Err(give_up(append, lost.as_ref(), too_many_races(append)));
+            }
             Err(error) => error,
         };
         match classify(&error) {
@@ -73,21 +75,19 @@ pub(crate) async fn append(
             }
             _ => {
                 let error = store_error(&doing(append), error);
-                return Err(give_up(append, lost, error));
+                return Err(give_up(append, lost.as_ref(), error));
             }
         }
     }
 }
 
 /// The error for an attempt that failed. That it stored nothing says nothing of an earlier one whose answer was lost.
-fn give_up(append: &Append, lost: Option<Lost>, error: StoreError) -> AppendError {
-    match lost {
-        None => error.into(),
-        Some(_) => {
-            let context = format!("{}: the connection was lost, and then", doing(append));
-            StoreError::new(StoreErrorKind::OutcomeUnknown, context).caused_by(error).into()
-        }
+fn give_up(append: &Append, lost: Option<&Lost>, error: StoreError) -> AppendError {
+    if lost.is_none() {
+        return error.into();
     }
+    let context = format!("{}: the connection was lost, and then", doing(append));
+    StoreError::new(StoreErrorKind::OutcomeUnknown, context).caused_by(error).into()
 }
 
 /// Another connection after one was lost, within bounded time.

@@ -80,3 +80,21 @@ impl Bound {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The proof needs the steps in this order and apart, and numbers that `nextval` is done with.
+    #[test]
+    fn g5_the_sequence_is_read_before_the_fences_and_never_from_its_row() {
+        let statements: Vec<&str> = END_AND_FENCE.split(";\n").collect();
+        let [sequence, fence] = statements[..] else { panic!("{END_AND_FENCE}") };
+        assert!(sequence.contains("pg_sequence_last_value") && !sequence.contains("pg_locks"));
+        assert!(fence.contains("pg_locks") && !fence.contains("pg_sequence_last_value"));
+        let trigger = include_str!("../migrations/0001_events_and_snapshots.sql");
+        for sql in [trigger, sequence] {
+            assert!(!sql.contains("FROM cqrs.events_position_seq"));
+        }
+    }
+}

@@ -76,7 +76,9 @@ async fn g5_events_after_a_savepoint_that_was_rolled_back_are_not_skipped() {
 /// Locks are few on a server: a transaction needs one, not one for each append.
 #[tokio::test]
 async fn a_transaction_takes_one_fence_for_all_its_appends() {
-    let (store, _database) = store("one_fence").await;
+    let (_store, database) = store("one_fence").await;
+    // One connection, so that the second transaction follows the first in the same session.
+    let store = PostgresStore::options(database.url()).max_connections(1).connect().await.unwrap();
     let sql =
         "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()";
     for _ in 0..2 {

@@ -1,4 +1,5 @@
-//! The documented limits (G13): what is within them is kept, whole.
+//! The documented limits (G13): what is within them is kept, whole. What is beyond them no store gets to see: the types
+//! of the ports refuse it.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::support::{
     Follower, account, add, append, append_of, events, holds, json, log, same, stream, typed_event,
 };
 
-/// A payload of exactly this size, of characters that no two pages of a database have in common.
+/// A payload of exactly this size, of characters of several sizes and without repetition: what is cut or lost shows.
 fn payload_of(bytes: usize) -> Payload {
     let mut text = String::with_capacity(bytes);
     text.push_str("{\"t\":\"");

@@ -1,4 +1,5 @@
-//! The test kit, tested: good stores pass the suite and bad ones fail it; what given/when/then says when it fails.
+//! The test kit, tested: good stores pass the suite and bad ones fail it; what given/when/then says when it
+//! fails.
 
 #![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
@@ -7,3 +8,4 @@ mod flawed;
 mod given;
 mod late;
 mod memory;
+mod refused;

@@ -33,6 +33,7 @@ pub(super) enum Flaw {
     RefusesManyEvents,
     RefusesLargeAppends,
     LeaksConnectionsWhenDropped,
+    FailsNeighboursWhenDropped,
     StreamPagesAreShort,
     StreamPagesRepeat,
     LargeNumbersAreNegative,
@@ -76,7 +77,7 @@ pub(super) struct Flawed {
     pub(super) inner: MemoryStore,
     pub(super) connections: Arc<AtomicU64>,
     pub(super) arrivals: Arc<AtomicU64>,
-    pub(super) conflicts: Arc<AtomicU64>,
+    pub(super) failures: Arc<AtomicU64>,
     pub(super) burnt: Arc<Mutex<HashSet<EventId>>>,
     /// The version of the latest snapshot of each stream, whatever its shape.
     pub(super) latest: Arc<Mutex<HashMap<StreamId, Version>>>,
@@ -91,7 +92,7 @@ impl Flawed {
             inner: MemoryStore::new(),
             connections: Arc::default(),
             arrivals: Arc::default(),
-            conflicts: Arc::default(),
+            failures: Arc::default(),
             burnt: Arc::default(),
             latest: Arc::default(),
             streams: Arc::default(),
@@ -158,7 +159,7 @@ fn rewritten(payload: &Payload) -> Payload {
 }
 
 /// Gives out handles that share their events, unless that is the flaw.
-pub(super) struct FlawedFixture(pub(super) Flawed);
+pub(super) struct FlawedFixture(Flawed);
 
 #[async_trait]
 impl Fixture for FlawedFixture {

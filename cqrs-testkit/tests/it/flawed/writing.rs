@@ -1,5 +1,6 @@
 //! A store in memory with one flaw: how it appends.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 
 use cqrs_core::{
@@ -61,7 +62,9 @@ impl Flawed {
                 _ => self.put(append, expected).await,
             },
             Flaw::ConflictsKeepIds => self.burning_ids(append).await,
-            Flaw::ConflictsFailNeighbours => self.failing_together(append).await,
+            Flaw::ConflictsFailNeighbours | Flaw::FailsNeighboursWhenDropped => {
+                self.failing_together(append).await
+            }
             Flaw::RefusesReplays
             | Flaw::ReplaysTellTheLatest
             | Flaw::ReplaysNeedTheSameContent
@@ -138,16 +141,28 @@ impl Flawed {
     }
 
     async fn failing_together(&self, append: &Append) -> Outcome {
-        let before = self.conflicts.load(SeqCst);
+        /// Counts what is dropped before it is through.
+        struct Dropped<'a>(Option<&'a AtomicU64>);
+        impl Drop for Dropped<'_> {
+            fn drop(&mut self) {
+                if let Some(failures) = self.0 {
+                    failures.fetch_add(1, SeqCst);
+                }
+            }
+        }
+        let before = self.failures.load(SeqCst);
+        let counted = self.flaw == Flaw::FailsNeighboursWhenDropped;
+        let mut dropped = Dropped(counted.then_some(&self.failures));
         for _ in 0..20 {
             yield_now().await;
         }
-        if self.conflicts.load(SeqCst) > before {
+        dropped.0 = None;
+        if self.failures.load(SeqCst) > before {
             return Err(refused(StoreErrorKind::Busy));
         }
         let outcome = self.put(append, append.expected()).await;
-        if outcome.is_err() {
-            self.conflicts.fetch_add(1, SeqCst);
+        if !counted && outcome.is_err() {
+            self.failures.fetch_add(1, SeqCst);
         }
         outcome
     }
