@@ -27,7 +27,7 @@ enum AccountError {
     #[error("there is no such account")]
     NotOpen,
     #[error("only {available} cents are available")]
-    InsufficientFunds { available: u64 },
+    InsufficientFunds { available: u128 },
 }
 
 #[derive(Debug, Clone, Command)]
@@ -42,15 +42,15 @@ enum AccountCommand {
 #[aggregate(category = "account", events(AccountEvent), error = AccountError)]
 struct Account {
     owner: Option<String>,
-    cents: u64,
+    cents: u128,
 }
 
 impl Apply<AccountEvent> for Account {
     fn apply(&mut self, event: AccountEvent) {
         match event {
             Opened { owner } => self.owner = Some(owner),
-            Deposited { cents } => self.cents += cents,
-            Withdrawn { cents } => self.cents -= cents,
+            Deposited { cents } => self.cents += u128::from(cents),
+            Withdrawn { cents } => self.cents -= u128::from(cents),
         }
     }
 }
@@ -62,7 +62,7 @@ impl Handle<AccountCommand> for Account {
             Open { owner, .. } => emit(Opened { owner }),
             _ if self.owner.is_none() => Err(AccountError::NotOpen),
             Deposit { cents, .. } => emit(Deposited { cents }),
-            Withdraw { cents, .. } if cents > self.cents => {
+            Withdraw { cents, .. } if u128::from(cents) > self.cents => {
                 Err(AccountError::InsufficientFunds { available: self.cents })
             }
             Withdraw { cents, .. } => emit(Withdrawn { cents }),
@@ -72,7 +72,7 @@ impl Handle<AccountCommand> for Account {
 // domain: end
 
 #[derive(Debug, Clone, Query)]
-#[query(output = u64, error = cqrs::LoadError)]
+#[query(output = u128, error = cqrs::LoadError)]
 struct Balance {
     account: u32,
 }

@@ -98,8 +98,11 @@ impl DispatchContext {
 
     /// Makes a command idempotent: sent again with the same key, it stores nothing and returns the first outcome.
     ///
-    /// The key is looked up among the commands of the same type to the same aggregate. A command that stored no event
-    /// the first time is decided on again.
+    /// The key is looked up among the commands of the same [name](crate::Command::name) to the same aggregate: a second
+    /// command of that name with the same key is taken for the first, whatever else it says, and a command that gets
+    /// another name is not found. A command that stored no event the first time is decided on again. A command with a
+    /// [`CommandHandler`](crate::CommandHandler) takes a key only if the handler is
+    /// [idempotent](crate::CommandHandler::IDEMPOTENT).
     #[must_use]
     pub fn idempotency_key(mut self, key: impl Into<Arc<str>>) -> Self {
         self.idempotency_key = Some(key.into());
@@ -107,10 +110,17 @@ impl DispatchContext {
     }
 
     /// Has a command of an aggregate carried out only if the stream of the aggregate is at exactly this version: the one
-    /// the caller has seen. Otherwise it ends in a conflict, without another attempt.
+    /// the caller has seen. Otherwise it ends in [`DispatchError::Stale`](crate::DispatchError::Stale).
     #[must_use]
     pub fn expected_version(mut self, version: Version) -> Self {
         self.expected_version = Some(version);
+        self
+    }
+
+    /// The same, with the idempotency key and the expected version of another where this has none.
+    pub(crate) fn or_conditions_of(mut self, other: Self) -> Self {
+        self.idempotency_key = self.idempotency_key.or(other.idempotency_key);
+        self.expected_version = self.expected_version.or(other.expected_version);
         self
     }
 

@@ -1,6 +1,8 @@
 //! Why a command or a query failed, by what the caller can do next.
 
-use crate::event::{DecodeError, EncodeError};
+use std::fmt;
+
+use crate::event::{DecodeError, EncodeError, EventId, NewEvent};
 use crate::store::{
     Append, AppendError, BoxError, Conflict, InvalidAppend, StoreError, StoreErrorKind,
 };
@@ -10,25 +12,30 @@ use crate::stream::InvalidStreamId;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DispatchError<E> {
-    /// The domain refuses the command. Nothing was stored.
-    #[error("{0}")]
+    /// The domain refuses the command. Nothing was stored, unless a command handler refuses after what it has sent.
+    #[error(transparent)]
     Rejected(E),
     /// Other writers were faster, as often as the retry policy allows. Nothing was stored; try again later.
-    #[error("{0}")]
+    #[error(transparent)]
     Conflict(Conflict),
+    /// The aggregate is not at the version the caller expects: it has changed since the caller saw it. Nothing was
+    /// stored; have another look and decide again.
+    #[error(transparent)]
+    Stale(Conflict),
     /// The command addresses a stream by a name that can't be one, or leads to events that can't be stored (G13).
-    #[error("{0}")]
+    /// Nothing was stored.
+    #[error(transparent)]
     Invalid(InvalidCommand),
     /// A stored event can't be read by this program (G11). Nothing was stored.
-    #[error("{0}")]
+    #[error(transparent)]
     Decode(Box<DecodeError>),
     /// The store failed. Nothing was stored.
-    #[error("{0}")]
+    #[error(transparent)]
     Store(StoreError),
     /// The connection to the store broke around the commit, and the store could not find out whether the events are
     /// stored (G4). Append the [append](UnknownOutcome::append) again later, or send the command again if it had an
     /// idempotency key: neither stores anything twice.
-    #[error("{0}")]
+    #[error(transparent)]
     OutcomeUnknown(Box<UnknownOutcome>),
     /// Nothing is registered on the bus for the command.
     #[error("nothing on this bus handles `{command}`; register it where the bus is built: {mend}")]
@@ -38,10 +45,17 @@ pub enum DispatchError<E> {
         /// What to write.
         mend: &'static str,
     },
-    /// A [`CommandHandler`](crate::CommandHandler) failed for a reason that is not the domain's.
+    /// A [`CommandHandler`](crate::CommandHandler) failed for a reason that is not the domain's. What it had sent before
+    /// has happened.
     #[error("the command handler failed: {0}")]
     Failed(BoxError),
-    /// A layer around the bus refused or abandoned the command: a timeout, a limit, a missing right.
+    /// A [`CommandHandler`](crate::CommandHandler) failed after something it had sent was carried out: sending the
+    /// command again would do that again.
+    #[error("the command was carried out in part: {0}")]
+    Partial(BoxError),
+    /// A layer around the bus refused or abandoned the command: a timeout, a limit, a missing right. If it abandoned
+    /// the command, as a timeout does, the events are stored all or not at all, and only an idempotency key makes it
+    /// safe to send the command again.
     #[error("a layer of the bus stopped the command: {0}")]
     Stopped(BoxError),
 }
@@ -57,12 +71,14 @@ impl<E> DispatchError<E> {
         match self {
             Self::Rejected(error) => DispatchError::Rejected(map(error)),
             Self::Conflict(error) => DispatchError::Conflict(error),
+            Self::Stale(error) => DispatchError::Stale(error),
             Self::Invalid(error) => DispatchError::Invalid(error),
             Self::Decode(error) => DispatchError::Decode(error),
             Self::Store(error) => DispatchError::Store(error),
             Self::OutcomeUnknown(error) => DispatchError::OutcomeUnknown(error),
             Self::Unregistered { command, mend } => DispatchError::Unregistered { command, mend },
             Self::Failed(error) => DispatchError::Failed(error),
+            Self::Partial(error) => DispatchError::Partial(error),
             Self::Stopped(error) => DispatchError::Stopped(error),
         }
     }
@@ -89,14 +105,21 @@ impl<E> DispatchError<E> {
         match self {
             Self::Rejected(_) => "rejected",
             Self::Conflict(_) => "conflict",
+            Self::Stale(_) => "stale",
             Self::Invalid(_) => "invalid",
             Self::Decode(_) => "decode",
             Self::Store(_) => "store",
             Self::OutcomeUnknown(_) => "outcome_unknown",
             Self::Unregistered { .. } => "unregistered",
             Self::Failed(_) => "failed",
+            Self::Partial(_) => "partial",
             Self::Stopped(_) => "stopped",
         }
+    }
+
+    /// Whether it is an answer to the command rather than a failure of what carries it out.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self, Self::Rejected(_) | Self::Conflict(_) | Self::Stale(_) | Self::Invalid(_))
     }
 
     pub(crate) fn from_append(error: AppendError, append: Append) -> Self {
@@ -117,7 +140,7 @@ impl<E> From<E> for DispatchError<E> {
 }
 
 /// An append of which nobody knows whether it is stored (G4).
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{error}; append it again to find out")]
 pub struct UnknownOutcome {
     /// The append. Given to [`EventStore::append`](crate::EventStore::append) again, it is stored once, or found to
@@ -125,6 +148,19 @@ pub struct UnknownOutcome {
     pub append: Append,
     /// What went wrong.
     pub error: StoreError,
+}
+
+/// Without the events: what they hold is not for logs.
+impl fmt::Debug for UnknownOutcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids: Vec<EventId> = self.append.events().iter().map(NewEvent::id).collect();
+        formatter
+            .debug_struct("UnknownOutcome")
+            .field("stream", self.append.stream())
+            .field("events", &ids)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A command that leads to something no store can keep (G13). Nothing was stored.
@@ -144,9 +180,33 @@ pub enum InvalidCommand {
         /// What is wrong with it.
         error: EncodeError,
     },
+    /// One of the events could be stored but not read back.
+    #[error(
+        "an event of the command could not be read back once it is stored; look for serde attributes that leave out a \
+         field which has no default: {0}"
+    )]
+    Unreadable(Box<DecodeError>),
     /// The events together.
     #[error(transparent)]
     Append(#[from] InvalidAppend),
+    /// The idempotency key is empty: all commands of a kind would pass for the same one.
+    #[error("the idempotency key is empty; leave it out, or give each request one of its own")]
+    EmptyKey,
+    /// An idempotency key was given to a command whose handler does not honour it.
+    #[error(
+        "the handler of `{command}` does not honour idempotency keys; let it give every command it sends the key \
+         `context.step_key(…)`, and say so with `const IDEMPOTENT: bool = true`"
+    )]
+    KeyNotHonoured {
+        /// The name of the command.
+        command: &'static str,
+    },
+    /// An expected version was given to a command that is not an aggregate's.
+    #[error("`{command}` is not the command of one aggregate, so it can't expect a version")]
+    VersionNotHonoured {
+        /// The name of the command.
+        command: &'static str,
+    },
 }
 
 /// Why an aggregate could not be loaded.
@@ -165,7 +225,13 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    pub(crate) fn into_dispatch<E>(self) -> DispatchError<E> {
+    /// Whether loading again may succeed.
+    pub fn may_retry(&self) -> bool {
+        matches!(self, Self::Store(error) if error.may_retry())
+    }
+
+    /// The same as the error of a command, for a command handler that loads an aggregate.
+    pub fn into_dispatch<E>(self) -> DispatchError<E> {
         match self {
             Self::Stream(error) => DispatchError::Invalid(error.into()),
             Self::Decode(error) => DispatchError::Decode(error),

@@ -12,10 +12,12 @@ mod error;
 mod event;
 pub mod limits;
 mod metadata;
+mod projection;
 mod query;
 mod repository;
 mod store;
 mod stream;
+mod subscription;
 mod version;
 
 pub use self::aggregate::{
@@ -34,13 +36,20 @@ pub use self::event::{
     Payload, RecordedEvent,
 };
 pub use self::metadata::{Details, Metadata};
+pub use self::projection::{
+    Acquired, Checkpoint, Lease, MemoryModel, MemoryTransaction, NotYet, Parked, ParkedError,
+    Phase, Project, Projection, ProjectionId, Projector, ReadModel, Running, Status, Stopped,
+    Transaction,
+};
 pub use self::query::{Query, QueryHandler};
 pub use self::repository::{Loaded, Repository, Retry};
 pub use self::store::{
-    Append, AppendError, Appended, BoxError, Conflict, EventStore, InvalidAppend, LogPage,
-    MemoryStore, Snapshot, SnapshotStore, Store, StoreError, StoreErrorKind,
+    Append, AppendError, Appended, BoxError, Conflict, EventStore, InvalidAppend, LogFilter,
+    LogPage, MemoryStore, News, NewsBoard, Snapshot, SnapshotStore, Store, StoreError,
+    StoreErrorKind,
 };
 pub use self::stream::{InvalidStreamId, StreamId};
+pub use self::subscription::{FollowError, Subscription, TypedSubscription};
 pub use self::version::{ExpectedVersion, Position, Version};
 
 /// What derived code calls. Not part of the API: it may change in any release.

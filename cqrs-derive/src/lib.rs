@@ -115,7 +115,7 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 /// | `error = Type` | why a command is refused; by default [`Infallible`](std::convert::Infallible) |
 /// | `snapshot(every = N)` | a snapshot every so many events |
 /// | `snapshot(replay_ms = N)` | a snapshot when loading took longer than so many milliseconds |
-/// | `snapshot(…, version = N)` | another number makes older snapshots void; for changes the derive can't see, those of types inside the state |
+/// | `snapshot(…, version = N)` | another number makes older snapshots void: raise it with every change of what `apply` does, and of types inside the state |
 /// | `crate = path` | where the framework is, if not at `::cqrs` |
 ///
 /// With one listed type, that is `Aggregate::Event`; with several, it is a generated type that each of them converts
@@ -171,7 +171,7 @@ pub fn derive_aggregate(input: TokenStream) -> TokenStream {
 /// | `id = field` | the field with the key of the aggregate, by name or by index; in an enum every variant has it, of one type |
 /// | `outcome = Type` | without an aggregate: what comes of it; by default `()` |
 /// | `error = Type` | without an aggregate: why it is refused; by default [`Infallible`](std::convert::Infallible) |
-/// | `name = "…"` | its name in traces, metrics and errors; by default that of the type; the variant of an enum follows, as in `AccountCommand::Open` |
+/// | `name = "…"` | its name in traces, metrics and errors, and part of what makes it idempotent under a key: keep it when the type gets another name; by default that of the type; the variant of an enum follows, as in `AccountCommand::Open` |
 /// | `crate = path` | where the framework is, if not at `::cqrs` |
 ///
 /// Either `aggregate` and `id`, or one of `outcome` and `error`, must be there.

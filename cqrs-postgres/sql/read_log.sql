@@ -1,7 +1,9 @@
--- The events of all streams after a position, up to another.
+-- The events of all streams after a position, up to another, of the categories and event types wanted; null means all.
 SELECT position, version, event_id, event_type, schema_version, payload, correlation_id, causation_id, details,
     recorded_at, category, key
 FROM cqrs.events
 WHERE position > $1 AND position <= $2
+    AND ($4::text[] IS NULL OR category = ANY ($4))
+    AND ($5::text[] IS NULL OR event_type = ANY ($5))
 ORDER BY position
 LIMIT $3

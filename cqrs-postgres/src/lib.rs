@@ -20,7 +20,23 @@
 //! Every connection must lead to the primary: a replica does not know which appends are under way, so the log can't be
 //! read there, and the store answers [`Unsupported`](cqrs_core::StoreErrorKind::Unsupported).
 //!
-//! For TLS, turn on one of the `tls-…` features of `sqlx` 0.9 in the `Cargo.toml` of your application.
+//! For TLS, turn on the feature `tls`, which trusts the root certificates of the system, or one of the `tls-…` features
+//! of `sqlx` 0.9 in the `Cargo.toml` of your application. Add `?sslmode=verify-full` to the URL: then the connection is
+//! encrypted, and the server must have a certificate for the host of the URL, of an authority that is trusted; name
+//! another authority with `&sslrootcert=path.pem`. Without it, the store encrypts only where the server offers to, and
+//! talks to whoever answers.
+//!
+//! # News
+//! A reader of the log that waits for more is woken by appends through the same store at once, and by those of other
+//! stores within milliseconds: after an append the store sends a `NOTIFY` on the channel `cqrs_events`, one for all
+//! appends of the last milliseconds, and never in a transaction that appends, where it would make writers wait for each
+//! other. Appends don't wait for it. A store opens up to two connections for that beside its pool: one to notify, at the
+//! first append, and one to listen, at the first reader.
+//!
+//! Nothing depends on it: readers also look by themselves, four times a second. That is how they find what you append in
+//! [transactions of your own](PostgresStore::append_in). They look a hundred times a second while the store can't listen
+//! and while they see appends under way. The store can't listen on a connection through a pooler that shares sessions,
+//! such as `PgBouncer`, and finds that out without harm; notifying works there.
 //!
 //! # Who holds readers back
 //! Readers of the log wait for transactions that have inserted events and not ended. This shows them, the one to blame
@@ -36,6 +52,7 @@
 mod append;
 mod error;
 mod migrate;
+mod news;
 mod options;
 mod read;
 mod rows;

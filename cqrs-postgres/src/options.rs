@@ -26,7 +26,7 @@ impl PostgresOptions {
         Self { url, max_connections: 16, acquire_timeout: Duration::from_secs(10), migrate: true }
     }
 
-    /// Most connections open at the same time; 16 unless set.
+    /// Most connections of the pool open at the same time; 16 unless set. Two more serve news between stores.
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = connections.max(1);
         self

@@ -1,7 +1,10 @@
 //! Reading events: of a stream, of the log, by id.
 
+use std::sync::Arc;
+
 use cqrs_core::{
-    EventId, LogPage, Position, RecordedEvent, StoreError, StoreErrorKind, StreamId, Version,
+    EventId, LogFilter, LogPage, Position, RecordedEvent, StoreError, StoreErrorKind, StreamId,
+    Version,
 };
 
 use crate::error::store_error;
@@ -37,6 +40,7 @@ pub(crate) async fn find(
 
 pub(crate) async fn log(
     store: &PostgresStore,
+    filter: &LogFilter,
     after: Position,
     limit: usize,
 ) -> Result<LogPage, StoreError> {
@@ -46,12 +50,12 @@ pub(crate) async fn log(
     // While a reader catches up, what is known of the log saves it asking anew for each page.
     let known = store.complete_through();
     let mut found =
-        if known > after { between(store, after, known, limit).await? } else { Vec::new() };
+        if known > after { between(store, filter, after, known, limit).await? } else { Vec::new() };
     let mut through = known.max(after);
     if found.len() < limit {
         let end = ask_bound(store).await?;
         if end > through {
-            found.extend(between(store, through, end, limit - found.len()).await?);
+            found.extend(between(store, filter, through, end, limit - found.len()).await?);
             through = end;
         }
     }
@@ -72,12 +76,16 @@ async fn ask_bound(store: &PostgresStore) -> Result<Position, StoreError> {
         ));
     }
     store.is_complete_through(bound.position);
+    if bound.unsettled {
+        store.hints().unsettled();
+    }
     Ok(bound.position)
 }
 
 /// Events of a part of the log that is known to be complete.
 async fn between(
     store: &PostgresStore,
+    filter: &LogFilter,
     after: Position,
     through: Position,
     limit: usize,
@@ -87,6 +95,13 @@ async fn between(
             .bind(saturate(after.get()))
             .bind(saturate(through.get()))
             .bind(saturate(limit))
+            .bind(names(filter.categories()))
+            .bind(names(filter.event_types()))
     });
     events(&rows.await?)
+}
+
+/// Names to choose from, or null where everything is wanted.
+fn names(wanted: &[Arc<str>]) -> Option<Vec<String>> {
+    (!wanted.is_empty()).then(|| wanted.iter().map(ToString::to_string).collect())
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, LogPage, Position, RecordedEvent, Snapshot,
-    SnapshotStore, StoreError, StoreErrorKind, StreamId, Version,
+    Append, AppendError, Appended, EventId, EventStore, LogFilter, LogPage, News, Position,
+    RecordedEvent, Snapshot, SnapshotStore, StoreError, StoreErrorKind, StreamId, Version,
 };
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
@@ -16,6 +16,7 @@ use sqlx::{Execute, Executor, PgPool, PgTransaction, Postgres};
 use tokio::time::Instant;
 
 use crate::error::{Failure, classify, store_error};
+use crate::news::{Hints, Timing};
 use crate::{append, migrate, options::PostgresOptions, read, snapshot};
 
 /// Keeps events and snapshots in a Postgres database.
@@ -30,6 +31,7 @@ struct Inner {
     pool: PgPool,
     /// A position up to which the log is known to be complete; see `visibility`.
     complete_through: AtomicU64,
+    hints: Hints,
 }
 
 impl PostgresStore {
@@ -51,6 +53,8 @@ impl PostgresStore {
     /// Set [`test_before_acquire(false)`](sqlx::postgres::PgPoolOptions::test_before_acquire) on the pool to save a
     /// round trip with each call: the store replaces dead connections by itself.
     ///
+    /// Besides, the store opens up to two connections of its own with the same options, to tell and to hear of appends.
+    ///
     /// # Errors
     /// See [`PostgresOptions::connect`].
     pub async fn with_pool(pool: PgPool) -> Result<Self, StoreError> {
@@ -61,7 +65,11 @@ impl PostgresStore {
     }
 
     pub(crate) fn new(pool: PgPool) -> Self {
-        let inner = Inner { pool, complete_through: AtomicU64::new(0) };
+        Self::with_timing(pool, Timing::default())
+    }
+
+    pub(crate) fn with_timing(pool: PgPool, timing: Timing) -> Self {
+        let inner = Inner { pool, complete_through: AtomicU64::new(0), hints: Hints::new(timing) };
         Self { inner: Arc::new(inner) }
     }
 
@@ -77,6 +85,9 @@ impl PostgresStore {
     /// All the guarantees of [`append`](EventStore::append) hold from your commit on. Mind that readers of the log
     /// wait with events that others commit meanwhile until your transaction ends, to show events in order (G5): so
     /// append at its end, and end it soon.
+    ///
+    /// Nobody tells readers of your commit: they find the events when they next look by themselves, within a quarter
+    /// of a second.
     ///
     /// Cancellation: when the future is dropped, the transaction may go on, without the events.
     ///
@@ -103,6 +114,11 @@ impl PostgresStore {
     /// Remembers that the log is complete up to here. What is complete stays so: only the highest counts.
     pub(crate) fn is_complete_through(&self, position: Position) {
         self.inner.complete_through.fetch_max(position.get(), Ordering::Relaxed);
+    }
+
+    /// What the store knows and does about news.
+    pub(crate) fn hints(&self) -> &Hints {
+        &self.inner.hints
     }
 
     /// How long a call goes on when connections break or can't be had.
@@ -201,7 +217,9 @@ impl fmt::Debug for PostgresStore {
 #[async_trait]
 impl EventStore for PostgresStore {
     async fn append(&self, append: &Append) -> Result<Appended, AppendError> {
-        append::append(self, append).await
+        let appended = append::append(self, append).await?;
+        self.hints().appended(self.pool());
+        Ok(appended)
     }
 
     async fn read_stream(
@@ -214,12 +232,26 @@ impl EventStore for PostgresStore {
     }
 
     /// Reads from the primary only; on a replica it is [`Unsupported`](StoreErrorKind::Unsupported).
-    async fn read_log(&self, after: Position, limit: usize) -> Result<LogPage, StoreError> {
-        read::log(self, after, limit).await
+    async fn read_log(
+        &self,
+        filter: &LogFilter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, StoreError> {
+        read::log(self, filter, after, limit).await
     }
 
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {
         read::find(self, id).await
+    }
+
+    /// Appends through this store and its clones are announced at once, those of other stores within milliseconds.
+    /// Readers also look by themselves: four times a second while hints of other stores are listened for, a hundred
+    /// times while they can't be, or while appends are under way. See the documentation of the crate.
+    ///
+    /// The store begins to listen with the first call inside of a tokio runtime.
+    fn news(&self) -> News {
+        self.hints().news(self.pool())
     }
 }
 

@@ -60,6 +60,8 @@ pub(crate) const END_AND_FENCE: &str =
 pub(crate) struct Bound {
     /// Every event up to here is visible to statements that begin from now on, and no further one will ever be.
     pub(crate) position: Position,
+    /// Whether appends are under way: some end without a hint to readers.
+    pub(crate) unsettled: bool,
     /// Whether the server is one where fences are taken; elsewhere the position means nothing.
     pub(crate) on_primary: bool,
 }
@@ -76,6 +78,7 @@ impl Bound {
         let bound = u64::try_from(bound).map_err(|error| sqlx::Error::Decode(error.into()))?;
         Ok(Self {
             position: Position::new(bound),
+            unsettled: lowest.is_some(),
             on_primary: !sequence.try_get::<bool, _>("follows")?,
         })
     }

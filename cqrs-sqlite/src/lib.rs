@@ -5,11 +5,11 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("bank.db");
-//! use cqrs_core::{EventStore, Position};
+//! use cqrs_core::{EventStore, LogFilter, Position};
 //! use cqrs_sqlite::SqliteStore;
 //!
 //! let store = SqliteStore::open(&path).await?;
-//! let log = store.read_log(Position::START, 100).await?;
+//! let log = store.read_log(&LogFilter::all(), Position::START, 100).await?;
 //! assert!(log.events.is_empty());
 //! store.close().await;
 //! # Ok(())

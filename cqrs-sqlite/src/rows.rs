@@ -1,5 +1,6 @@
 //! Between events and rows of the table.
 
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use cqrs_core::{
@@ -36,6 +37,15 @@ pub(crate) fn to_json(events: &[NewEvent]) -> Result<String, StoreError> {
 pub(crate) fn ids_to_json(events: &[NewEvent]) -> Result<String, StoreError> {
     let ids: Vec<EventId> = events.iter().map(NewEvent::id).collect();
     serde_json::to_string(&ids).map_err(not_json)
+}
+
+/// Names to choose from, as the statements take them; nothing where everything is wanted.
+pub(crate) fn names_to_json(names: &[Arc<str>]) -> Result<Option<String>, StoreError> {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    serde_json::to_string(&names).map(Some).map_err(not_json)
 }
 
 fn not_json(error: serde_json::Error) -> StoreError {

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, LogPage, Position, RecordedEvent, Snapshot,
-    SnapshotStore, StoreError, StoreErrorKind, StreamId, Version,
+    Append, AppendError, Appended, EventId, EventStore, LogFilter, LogPage, News, NewsBoard,
+    Position, RecordedEvent, Snapshot, SnapshotStore, StoreError, StoreErrorKind, StreamId,
+    Version,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, query_scalar};
@@ -26,6 +27,7 @@ pub struct SqliteStore {
     /// One connection: writers queue here in order of arrival rather than at the lock of the file, where SQLite polls.
     writer: SqlitePool,
     readers: SqlitePool,
+    board: NewsBoard,
 }
 
 impl SqliteStore {
@@ -69,7 +71,8 @@ impl SqliteStore {
         let options = Self::options(":memory:");
         let pool = options.pool(1).connect_lazy_with(options.connection());
         prepare(&pool, "memory", "opening a store in memory").await?;
-        Ok(Self { path: options.path.into(), readers: pool.clone(), writer: pool })
+        let board = NewsBoard::new();
+        Ok(Self { path: options.path.into(), readers: pool.clone(), writer: pool, board })
     }
 
     /// Waits for what is going on and closes the connections of this store and all its clones, which then fail with
@@ -147,7 +150,7 @@ impl SqliteOptions {
         // A reader that is connected later must not make a new file in place of one that was removed.
         let readers = self.pool(self.readers).connect_lazy_with(options.pragma("query_only", "ON"));
         debug!(path = %path.display(), "opened the store");
-        Ok(SqliteStore { path: path.into(), writer, readers })
+        Ok(SqliteStore { path: path.into(), writer, readers, board: NewsBoard::new() })
     }
 
     fn connection(&self) -> SqliteConnectOptions {
@@ -221,7 +224,9 @@ impl EventStore for SqliteStore {
     ///
     /// When the future is dropped, the append may still be stored a moment later: SQLite works on a thread of its own.
     async fn append(&self, append: &Append) -> Result<Appended, AppendError> {
-        append::append(&self.writer, &self.readers, append).await
+        let appended = append::append(&self.writer, &self.readers, append).await?;
+        self.board.announce();
+        Ok(appended)
     }
 
     async fn read_stream(
@@ -233,12 +238,24 @@ impl EventStore for SqliteStore {
         read::read_stream(&self.readers, stream, after, limit).await
     }
 
-    async fn read_log(&self, after: Position, limit: usize) -> Result<LogPage, StoreError> {
-        read::read_log(&self.readers, after, limit).await
+    async fn read_log(
+        &self,
+        filter: &LogFilter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, StoreError> {
+        read::read_log(&self.readers, filter, after, limit).await
     }
 
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {
         read::find(&self.readers, id).await
+    }
+
+    /// Appends through this store and its clones are announced at once; those of others are looked for.
+    fn news(&self) -> News {
+        /// How soon an append of another process is seen. Looking takes a small part of a millisecond.
+        const INTERVAL: Duration = Duration::from_millis(10);
+        self.board.news(INTERVAL)
     }
 }
 

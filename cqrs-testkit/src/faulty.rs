@@ -5,8 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, Conflict, EventId, EventStore, LogPage, Position, RecordedEvent,
-    Snapshot, SnapshotStore, Store, StoreError, StoreErrorKind, StreamId, Version,
+    Append, AppendError, Appended, Conflict, EventId, EventStore, LogFilter, LogPage, News,
+    Position, RecordedEvent, Snapshot, SnapshotStore, Store, StoreError, StoreErrorKind, StreamId,
+    Version,
 };
 
 /// Stands before a store and makes it fail as told; otherwise it does what the store does.
@@ -151,14 +152,23 @@ impl<S: Store> EventStore for FaultyStore<S> {
         self.inner.read_stream(stream, after, limit).await
     }
 
-    async fn read_log(&self, after: Position, limit: usize) -> Result<LogPage, StoreError> {
+    async fn read_log(
+        &self,
+        filter: &LogFilter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, StoreError> {
         self.begin_read()?;
-        self.inner.read_log(after, limit).await
+        self.inner.read_log(filter, after, limit).await
     }
 
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {
         self.begin_read()?;
         self.inner.find(id).await
+    }
+
+    fn news(&self) -> News {
+        self.inner.news()
     }
 }
 

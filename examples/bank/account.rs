@@ -1,5 +1,7 @@
 //! The accounts of the bank, and the record of what it refused.
 
+use std::collections::BTreeSet;
+
 use cqrs::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +14,7 @@ pub enum AccountEvent {
     Withdrawn { cents: u64 },
     TransferSent { to: String, cents: u64 },
     TransferReceived { from: String, cents: u64 },
-    TransferReturned { to: String, cents: u64 },
+    TransferReturned { transfer: String, to: String, cents: u64 },
     Closed,
 }
 
@@ -33,6 +35,8 @@ pub enum AccountError {
     TooMuch,
     #[error("the receiving account does not take it: {0}")]
     Receiver(Box<AccountError>),
+    #[error("the receiving account did not take it")]
+    CameBack,
 }
 
 /// What can be asked of an account.
@@ -44,7 +48,7 @@ pub enum AccountCommand {
     Withdraw { account: String, cents: u64 },
     SendTransfer { account: String, to: String, cents: u64 },
     ReceiveTransfer { account: String, from: String, cents: u64 },
-    ReturnTransfer { account: String, to: String, cents: u64 },
+    ReturnTransfer { account: String, transfer: String, to: String, cents: u64 },
     Close { account: String },
 }
 
@@ -54,6 +58,8 @@ pub enum AccountCommand {
 pub struct Account {
     status: Status,
     cents: u64,
+    /// Transfers that came back.
+    returned: BTreeSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -68,9 +74,13 @@ impl Apply<AccountEvent> for Account {
     fn apply(&mut self, event: AccountEvent) {
         match event {
             AccountEvent::Opened { .. } => self.status = Status::Open,
-            AccountEvent::Deposited { cents }
-            | AccountEvent::TransferReceived { cents, .. }
-            | AccountEvent::TransferReturned { cents, .. } => self.cents += cents,
+            AccountEvent::Deposited { cents } | AccountEvent::TransferReceived { cents, .. } => {
+                self.cents += cents;
+            }
+            AccountEvent::TransferReturned { transfer, cents, .. } => {
+                self.cents += cents;
+                self.returned.insert(transfer);
+            }
             AccountEvent::Withdrawn { cents } | AccountEvent::TransferSent { cents, .. } => {
                 self.cents -= cents;
             }
@@ -87,9 +97,9 @@ impl Handle<AccountCommand> for Account {
             (_, Command::Open { .. }) => Err(AccountError::AlreadyOpen),
             (Status::Missing, _) => Err(AccountError::NotOpen),
             // What was sent comes back even to an account closed since.
-            (_, Command::ReturnTransfer { to, cents, .. }) => {
+            (_, Command::ReturnTransfer { transfer, to, cents, .. }) => {
                 self.holds_also(cents)?;
-                emit(AccountEvent::TransferReturned { to, cents })
+                emit(AccountEvent::TransferReturned { transfer, to, cents })
             }
             (Status::Closed, _) => Err(AccountError::Closed),
             (Status::Open, Command::Deposit { cents, .. }) => {
@@ -117,6 +127,11 @@ impl Handle<AccountCommand> for Account {
 }
 
 impl Account {
+    /// Whether the money of this transfer has come back.
+    pub fn has_back(&self, transfer: &str) -> bool {
+        self.returned.contains(transfer)
+    }
+
     fn can_spend(&self, cents: u64) -> Result<(), AccountError> {
         ensure(cents <= self.cents, AccountError::InsufficientFunds)
     }
@@ -162,7 +177,16 @@ mod tests {
             .when(AccountCommand::Deposit { account: account.clone(), cents: 1 })
             .then_err(AccountError::Closed);
         given(history())
-            .when(AccountCommand::ReturnTransfer { account, to: "2".into(), cents: 5 })
-            .then([AccountEvent::TransferReturned { to: "2".into(), cents: 5 }]);
+            .when(AccountCommand::ReturnTransfer {
+                account,
+                transfer: "t".into(),
+                to: "2".into(),
+                cents: 5,
+            })
+            .then([AccountEvent::TransferReturned {
+                transfer: "t".into(),
+                to: "2".into(),
+                cents: 5,
+            }]);
     }
 }

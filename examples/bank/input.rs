@@ -13,6 +13,7 @@ use std::io::{self, BufRead, BufReader};
 use std::num::NonZeroU64;
 use std::path::Path;
 
+use cqrs::StreamId;
 use serde::Deserialize;
 
 /// One line of input. Its id makes it idempotent: an instruction is carried out once, however often it is given.
@@ -76,10 +77,25 @@ impl Lines {
 fn parse(line: &[u8]) -> Result<Instruction, String> {
     let instruction: Instruction =
         serde_json::from_slice(line.trim_ascii()).map_err(|error| without_place(&error))?;
-    if instruction.id.is_empty() {
-        return Err("the instruction has an empty id".to_owned());
+    // Every name becomes that of a stream: what can't be one is found before anything is done.
+    let id = [("refusal", instruction.id.as_str())].into_iter();
+    let accounts = instruction.order.accounts().into_iter().map(|account| ("account", account));
+    for (category, name) in id.chain(accounts) {
+        StreamId::new(category, name).map_err(|error| format!("{category} {name:?}: {error}"))?;
     }
     Ok(instruction)
+}
+
+impl Order {
+    fn accounts(&self) -> Vec<&str> {
+        match self {
+            Self::Open { account, .. }
+            | Self::Deposit { account, .. }
+            | Self::Withdraw { account, .. }
+            | Self::Close { account } => vec![account],
+            Self::Transfer { from, to, .. } => vec![from, to],
+        }
+    }
 }
 
 /// The message without the line, which is always the first of its one line.

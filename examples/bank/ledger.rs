@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::error::Error;
 
-use cqrs::{Event, EventStore, Position, RecordedEvent};
+use cqrs::{Event, EventStore, LogFilter, Position, RecordedEvent};
 
 use crate::account::AccountEvent;
 use crate::refusal::Refused;
@@ -36,7 +36,7 @@ impl Ledger {
     /// Reads on from where the ledger stands to the end of the log.
     pub async fn catch_up(&mut self, store: &dyn EventStore) -> Result<(), Box<dyn Error>> {
         loop {
-            let page = store.read_log(self.position, PAGE).await?;
+            let page = store.read_log(&LogFilter::all(), self.position, PAGE).await?;
             for event in &page.events {
                 self.apply(event)?;
             }

@@ -1,8 +1,9 @@
 //! Transfers: a command that spans two accounts.
 
+use cqrs::LoadError;
 use cqrs::prelude::*;
 
-use crate::account::{AccountCommand, AccountError};
+use crate::account::{Account, AccountCommand, AccountError};
 
 /// Moves money from one account to another.
 #[derive(Debug, Clone, Command)]
@@ -20,6 +21,8 @@ pub struct Transfer {
 pub struct Transfers;
 
 impl CommandHandler<Transfer> for Transfers {
+    const IDEMPOTENT: bool = true;
+
     async fn handle(
         &self,
         transfer: Transfer,
@@ -31,12 +34,21 @@ impl CommandHandler<Transfer> for Transfers {
         let (account, other) = (from.clone(), to.clone());
         send(AccountCommand::SendTransfer { account, to: other, cents }).await?;
 
+        // The receiver may take now what it did not take when this was tried before: the money is back already.
+        let sender = context.load::<Account>(&from).await.map_err(LoadError::into_dispatch)?;
+        ensure(!sender.state.has_back(&id), AccountError::CameBack)?;
+
         let (account, other) = (to.clone(), from.clone());
         let received = send(AccountCommand::ReceiveTransfer { account, from: other, cents }).await;
-        let Err(DispatchError::Rejected(reason)) = received else {
-            return received.map(|_| ());
+        let refused = match received {
+            Err(DispatchError::Rejected(reason)) => {
+                DispatchError::Rejected(AccountError::Receiver(Box::new(reason)))
+            }
+            Err(error @ DispatchError::Invalid(_)) => error,
+            received => return received.map(|_| ()),
         };
-        send(AccountCommand::ReturnTransfer { account: from, to, cents }).await?;
-        Err(AccountError::Receiver(Box::new(reason)).into())
+        let transfer = id.clone();
+        send(AccountCommand::ReturnTransfer { account: from, transfer, to, cents }).await?;
+        Err(refused)
     }
 }

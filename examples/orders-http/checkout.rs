@@ -7,6 +7,9 @@ use crate::order::{Order, OrderCommand, OrderError, Status};
 use crate::stock::{StockCommand, StockError};
 
 /// Reserves what the order holds and places it.
+///
+/// What is reserved stays reserved until the order is shipped or cancelled, also when it could not be placed for want of
+/// another product: placing it again goes on.
 #[derive(Debug, Clone, Command)]
 #[command(outcome = Committed, error = OrderError)]
 pub struct PlaceOrder {
@@ -27,38 +30,49 @@ pub struct Checkout;
 type Outcome = Result<Committed, DispatchError<OrderError>>;
 
 impl CommandHandler<PlaceOrder> for Checkout {
+    const IDEMPOTENT: bool = true;
+
     async fn handle(&self, PlaceOrder { order }: PlaceOrder, context: &CommandContext) -> Outcome {
         let loaded = load(&order, context).await?;
-        match loaded.state.status {
-            Status::Open => {}
-            Status::Missing => return Err(OrderError::NotFound.into()),
-            status => return Err(OrderError::WrongStatus(status).into()),
+        if loaded.state.status == Status::Open {
+            reserve(&order, &loaded.state, context).await?;
         }
-        let placed = reserve_and_place(&order, &loaded, context).await;
+        // An order is placed once, so its name is key enough: placing it again gives the first outcome. A line added
+        // since it was loaded would have no stock reserved, hence the version.
+        let place = OrderCommand::Place { order: order.clone() };
+        let place = context.send(place).idempotency_key("place").expected_version(loaded.version);
+        let placed = place.await;
         if placed.is_err() {
-            release(&order, &loaded.state, context).await?;
+            // Cancelled meanwhile, it gives back what was reserved since. An open order keeps it.
+            let state = load(&order, context).await?.state;
+            if state.status == Status::Cancelled {
+                release(&order, &state, context).await?;
+            }
         }
         placed
     }
 }
 
 impl CommandHandler<CancelOrder> for Checkout {
+    const IDEMPOTENT: bool = true;
+
     async fn handle(&self, command: CancelOrder, context: &CommandContext) -> Outcome {
         let CancelOrder { order, reason } = command;
         let cancel = OrderCommand::Cancel { order: order.clone(), reason };
-        let cancelled = context.send(cancel).await?;
+        // Cancelled by a request that was cut off, the order has yet to give back what was reserved.
+        let cancelled = context.send(cancel).idempotency_key("cancel").await?;
         let loaded = load(&order, context).await?;
         release(&order, &loaded.state, context).await?;
         Ok(cancelled)
     }
 }
 
-async fn reserve_and_place(
+async fn reserve(
     order: &str,
-    loaded: &Loaded<Order>,
+    state: &Order,
     context: &CommandContext,
-) -> Outcome {
-    for (product, quantity) in &loaded.state.lines {
+) -> Result<(), DispatchError<OrderError>> {
+    for (product, quantity) in &state.lines {
         let (product, order) = (product.clone(), order.to_owned());
         let reserve =
             StockCommand::Reserve { product: product.clone(), order, quantity: *quantity };
@@ -71,9 +85,7 @@ async fn reserve_and_place(
             })
         })?;
     }
-    // A line added since would have no stock reserved: then this is a conflict.
-    let place = OrderCommand::Place { order: order.to_owned() };
-    context.send(place).expected_version(loaded.version).await
+    Ok(())
 }
 
 /// Releases what is reserved for the order; where nothing is, nothing happens.
@@ -96,8 +108,5 @@ async fn load(
     order: &str,
     context: &CommandContext,
 ) -> Result<Loaded<Order>, DispatchError<OrderError>> {
-    context.load(order).await.map_err(|error| match error {
-        LoadError::Stream(_) => OrderError::NotFound.into(),
-        error => DispatchError::failed(error),
-    })
+    context.load(order).await.map_err(LoadError::into_dispatch)
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cqrs::{DispatchError, LoadError, StoreErrorKind};
+use cqrs::{DispatchError, LoadError};
 use serde::Serialize;
 
 use crate::order::OrderError;
@@ -81,7 +81,9 @@ impl<E: Into<Problem> + std::error::Error> From<DispatchError<E>> for Problem {
     fn from(error: DispatchError<E>) -> Self {
         match error {
             DispatchError::Rejected(refusal) => refusal.into(),
-            DispatchError::Conflict(conflict) => Self::conflict(&conflict),
+            DispatchError::Conflict(conflict) | DispatchError::Stale(conflict) => {
+                Self::conflict(&conflict)
+            }
             DispatchError::Invalid(invalid) => Self::invalid(&invalid),
             DispatchError::Store(error) if error.may_retry() => {
                 Self::unavailable(&"the store is busy")
@@ -114,9 +116,7 @@ impl From<LoadError> for Problem {
     fn from(error: LoadError) -> Self {
         match error {
             LoadError::Stream(error) => Self::not_found(&error),
-            LoadError::Store(error) if error.kind() == StoreErrorKind::Busy => {
-                Self::unavailable(&"the store is busy")
-            }
+            error if error.may_retry() => Self::unavailable(&"the store is busy"),
             error => Self::internal(&error),
         }
     }

@@ -118,6 +118,29 @@ async fn a_repeated_request_happens_once() {
 }
 
 #[tokio::test]
+async fn an_order_placed_twice_at_once_is_placed_once_and_keeps_its_stock() {
+    let client = Client::with_order(10).await;
+    let place = || client.post("/orders/o-1/place", Value::Null);
+    let (first, second) = tokio::join!(place(), place());
+    for (status, body) in [first, second, place().await] {
+        assert!([StatusCode::OK, StatusCode::CONFLICT].contains(&status), "{body}");
+    }
+    assert_eq!(client.get("/orders/o-1").await["status"], "placed");
+    assert_eq!(client.get("/stock/tea").await["available"], 8);
+}
+
+#[tokio::test]
+async fn a_cancellation_that_was_cut_off_is_sent_again() {
+    let client = Client::with_order(10).await;
+    client.post("/orders/o-1/place", Value::Null).await;
+    for _ in 0..2 {
+        let (status, body) = client.post("/orders/o-1/cancel", json!({"reason": "late"})).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+    }
+    assert_eq!(client.get("/stock/tea").await["available"], 10);
+}
+
+#[tokio::test]
 async fn a_cancelled_order_releases_its_stock() {
     let client = Client::with_order(10).await;
     client.post("/orders/o-1/place", Value::Null).await;

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use cqrs::prelude::*;
 use cqrs::{
-    Append, AppendError, Appended, DispatchContext, EventId, EventStore, LogPage, MemoryStore,
-    Position, RecordedEvent, Retry, Snapshot, SnapshotStore, StoreError, StreamId, Version,
+    Append, AppendError, Appended, DispatchContext, EventId, EventStore, LogFilter, LogPage,
+    MemoryStore, News, Position, RecordedEvent, Retry, Snapshot, SnapshotStore, StoreError,
+    StreamId, Version,
 };
 use cqrs_testkit::FaultyStore;
 
@@ -88,7 +89,8 @@ impl CommandHandler<Move> for Mover {
         command: Move,
         context: &CommandContext,
     ) -> Result<(), DispatchError<CounterError>> {
-        let from = context.load::<Counter>(&command.from).await.map_err(DispatchError::failed)?;
+        let from =
+            context.load::<Counter>(&command.from).await.map_err(cqrs::LoadError::into_dispatch)?;
         ensure(from.state.sum >= command.amount, CounterError::Negative)?;
         context.send(add(&command.from, -command.amount)).await?;
         context.send(add(&command.to, command.amount)).await?;
@@ -128,7 +130,7 @@ async fn correlation_and_causation_run_from_dispatch_to_events() {
     let second_id = second.id();
     bus.send(Move::new("a", "b", 2)).context(second).await.unwrap();
 
-    let events = store.read_log(Position::START, 10).await.unwrap().events;
+    let events = store.read_log(&LogFilter::all(), Position::START, 10).await.unwrap().events;
     assert_eq!(events.len(), 3);
     let metadata = &events[0].metadata;
     assert_eq!((metadata.correlation_id, metadata.causation_id), (correlation, id));
@@ -211,7 +213,7 @@ async fn g2_a_command_for_a_version_seen_before_conflicts_at_once() {
     let seen = bus.send(add("a", 1)).await.unwrap().version;
     bus.send(add("a", 1)).expected_version(seen).await.unwrap();
     let error = bus.send(add("a", 1)).expected_version(seen).await.unwrap_err();
-    let DispatchError::Conflict(conflict) = error else { panic!("{error}") };
+    let DispatchError::Stale(conflict) = error else { panic!("{error}") };
     assert_eq!((conflict.expected, conflict.actual), (seen.into(), Version::new(2)));
 }
 
@@ -296,12 +298,21 @@ impl EventStore for Overtaken {
         self.inner.read_stream(stream, after, limit).await
     }
 
-    async fn read_log(&self, after: Position, limit: usize) -> Result<LogPage, StoreError> {
-        self.inner.read_log(after, limit).await
+    async fn read_log(
+        &self,
+        filter: &LogFilter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, StoreError> {
+        self.inner.read_log(filter, after, limit).await
     }
 
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {
         self.inner.find(id).await
+    }
+
+    fn news(&self) -> News {
+        self.inner.news()
     }
 }
 
@@ -330,4 +341,95 @@ async fn a_command_overtaken_by_another_with_its_key_returns_the_others_outcome(
     let done = bus.send(all).idempotency_key("k").await.unwrap();
     assert_eq!((done.replayed, done.events), (true, 1));
     assert_eq!(bus.load::<Counter>("a").await.unwrap().state.sum, 5);
+}
+
+/// Moves an amount in steps that may be repeated; fails where it is told to.
+#[derive(Debug, Clone, Command)]
+#[command(error = CounterError)]
+struct MoveSafely {
+    inner: Move,
+    fail: bool,
+}
+
+struct SafeMover;
+
+impl CommandHandler<MoveSafely> for SafeMover {
+    const IDEMPOTENT: bool = true;
+
+    async fn handle(
+        &self,
+        command: MoveSafely,
+        context: &CommandContext,
+    ) -> Result<(), DispatchError<CounterError>> {
+        let Move { from, to, amount } = command.inner;
+        context.send(add(&from, -amount)).idempotency_key(context.step_key("out")).await?;
+        if command.fail {
+            return Err(DispatchError::failed("the line is cut"));
+        }
+        context.send(add(&to, amount)).idempotency_key(context.step_key("in")).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_idempotent_handler_goes_on_where_it_failed() {
+    let bus = Bus::builder(MemoryStore::new())
+        .aggregate::<Counter>()
+        .command_handler(SafeMover)
+        .build()
+        .unwrap();
+    bus.send(add("a", 5)).await.unwrap();
+    for fail in [true, true, false, false] {
+        let inner = Move::new("a", "b", 3);
+        let result = bus.send(MoveSafely { inner, fail }).idempotency_key("k").await;
+        assert_eq!(result.is_err(), fail, "{result:?}");
+    }
+    let sum = async |key| bus.load::<Counter>(key).await.unwrap().state.sum;
+    assert_eq!((sum("a").await, sum("b").await), (2, 3));
+}
+
+#[tokio::test]
+async fn keys_and_versions_are_refused_where_they_are_not_honoured() {
+    let bus = Bus::builder(MemoryStore::new())
+        .aggregate::<Counter>()
+        .command_handler(Mover)
+        .build()
+        .unwrap();
+    bus.send(add("a", 5)).await.unwrap();
+    let key = bus.send(Move::new("a", "b", 1)).idempotency_key("k").await.unwrap_err();
+    assert!(key.to_string().contains("const IDEMPOTENT"), "{key}");
+    let version = bus.send(Move::new("a", "b", 1)).expected_version(Version::new(1)).await;
+    assert!(matches!(version, Err(DispatchError::Invalid(_))), "{version:?}");
+    let empty = bus.send(add("a", 1)).idempotency_key("").await;
+    assert!(matches!(empty, Err(DispatchError::Invalid(_))), "{empty:?}");
+    assert_eq!(bus.load::<Counter>("a").await.unwrap().state.sum, 5);
+}
+
+#[tokio::test]
+async fn a_context_given_last_keeps_the_key_given_first() {
+    let bus = bus(MemoryStore::new());
+    for _ in 0..2 {
+        let context = DispatchContext::new().actor("ada");
+        bus.send(add("a", 1)).idempotency_key("k").context(context).await.unwrap();
+    }
+    assert_eq!(bus.load::<Counter>("a").await.unwrap().state.sum, 1);
+}
+
+#[tokio::test]
+async fn a_handler_that_fails_half_way_does_not_ask_to_be_sent_again() {
+    let store = Arc::new(FaultyStore::new(MemoryStore::new()));
+    let bus = Bus::builder(store.clone())
+        .aggregate::<Counter>()
+        .command_handler(Mover)
+        .retry(Retry::never())
+        .build()
+        .unwrap();
+    bus.send(add("a", 5)).await.unwrap();
+    // Nothing was sent yet: the same error as that of the command it sent.
+    store.conflict_next_appends(1);
+    let error = bus.send(Move::new("a", "b", 1)).await.unwrap_err();
+    assert!(error.may_retry(), "{error}");
+    // The first of two commands is carried out, the second is not: its stream can't be one.
+    let error = bus.send(Move::new("a", "", 1)).await.unwrap_err();
+    assert!(matches!(error, DispatchError::Partial(_)) && !error.may_retry(), "{error}");
 }

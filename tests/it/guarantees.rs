@@ -1,12 +1,15 @@
 //! Guarantees as an application sees them, on whatever store.
 
+use std::future::IntoFuture as _;
 use std::sync::Arc;
 
 use cqrs::prelude::*;
 use cqrs::{
-    Append, DecodeReason, EventId, EventStore as _, ExpectedVersion, LoadError, MemoryStore,
-    Metadata, NewEvent, Payload, StreamId, limits,
+    Append, DecodeReason, EventId, EventStore as _, ExpectedVersion, LoadError, LogFilter,
+    MemoryStore, Metadata, NewEvent, Payload, StreamId, limits,
 };
+
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{AddAll, Counter, Measure, Renamed, add};
 
@@ -78,7 +81,7 @@ async fn g13_what_no_store_can_keep_is_refused_before_anything_is_stored() {
     for (case, result) in refused.into_iter().enumerate() {
         assert!(matches!(result, Err(DispatchError::Invalid(_))), "case {case}: {result:?}");
     }
-    let log = store.read_log(cqrs::Position::START, 10).await.unwrap();
+    let log = store.read_log(&LogFilter::all(), cqrs::Position::START, 10).await.unwrap();
     assert_eq!(log.events, []);
     // What is just within the limits is stored.
     bus.send(all(vec![1; limits::MAX_EVENTS_PER_APPEND], None)).await.unwrap();
@@ -95,4 +98,70 @@ fn events_are_stored_as_their_content_under_their_names() {
     assert_eq!(names, ["counter.added", "counter.measured", "counter.renamed"]);
     let event = crate::domain::CounterEvent::Added { amount: 7 };
     assert_eq!(event.encode().unwrap().as_str(), r#"{"amount":7}"#);
+}
+
+#[tokio::test]
+async fn a_hole_in_a_stream_is_an_error_and_not_another_state() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.db");
+    let store = cqrs::SqliteStore::open(&path).await.unwrap();
+    let bus = Bus::builder(store).aggregate::<Counter>().build().unwrap();
+    for _ in 0..3 {
+        bus.send(add("a", 1)).await.unwrap();
+    }
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    sqlx::query("DELETE FROM cqrs_events WHERE version = 2").execute(&pool).await.unwrap();
+    let error = bus.send(add("a", 1)).await.unwrap_err();
+    let DispatchError::Store(error) = error else { panic!("{error}") };
+    assert_eq!(error.kind(), cqrs::StoreErrorKind::Corrupt);
+    assert!(error.to_string().contains("from version 1 to 3"), "{error}");
+}
+
+/// Leaves a field out that it can't be read back without, and can't be applied to more than once.
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "fragile.touched")]
+struct Touched {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    by: Vec<String>,
+}
+
+#[derive(Debug, Default, Aggregate)]
+#[aggregate(category = "fragile", events(Touched))]
+struct Fragile {
+    times: u8,
+}
+
+impl Apply<Touched> for Fragile {
+    fn apply(&mut self, _: Touched) {
+        self.times += 255;
+    }
+}
+
+#[derive(Debug, Clone, Command)]
+#[command(aggregate = Fragile, id = key)]
+struct Touch {
+    key: String,
+    by: Vec<String>,
+}
+
+impl Handle<Touch> for Fragile {
+    fn handle(&self, command: Touch) -> Decision<Self> {
+        emit(Touched { by: command.by })
+    }
+}
+
+#[tokio::test]
+async fn g13_an_event_that_could_not_be_read_back_or_applied_is_not_stored() {
+    let bus = Bus::builder(MemoryStore::new()).aggregate::<Fragile>().build().unwrap();
+    let touch = |by: &[&str]| {
+        let by = by.iter().map(ToString::to_string).collect();
+        bus.send(Touch { key: "f".into(), by }).into_future()
+    };
+    let unreadable = touch(&[]).await.unwrap_err();
+    assert!(unreadable.to_string().contains("read back"), "{unreadable}");
+    touch(&["ada"]).await.unwrap();
+    // The state would overflow, which panics in the builds that tests are made of.
+    assert!(tokio::spawn(touch(&["ada"])).await.unwrap_err().is_panic());
+    assert_eq!(bus.load::<Fragile>("f").await.unwrap().state.times, 255);
 }

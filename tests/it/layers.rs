@@ -67,7 +67,7 @@ async fn results_and_errors_keep_their_types_through_layers() {
     assert_eq!(refused.rejection(), Some(&CounterError::Negative));
     let invalid = bus.send(add("", 1)).await.unwrap_err();
     assert!(matches!(invalid, DispatchError::Invalid(_)), "{invalid}");
-    assert_eq!(refusals.load(Ordering::Relaxed), 1);
+    assert_eq!(refusals.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
@@ -80,4 +80,35 @@ async fn a_timeout_around_queries_stops_them() {
     bus.ask(Wait(Duration::ZERO)).await.unwrap();
     let stopped = bus.ask(Wait(Duration::from_hours(1))).await.unwrap_err();
     assert!(matches!(stopped, QueryError::Stopped(_)), "{stopped}");
+}
+
+/// Sends another command.
+#[derive(Debug, Clone, Command)]
+#[command(error = CounterError)]
+struct Twice(Add);
+
+struct Doubler;
+
+impl CommandHandler<Twice> for Doubler {
+    async fn handle(
+        &self,
+        command: Twice,
+        context: &CommandContext,
+    ) -> Result<(), DispatchError<CounterError>> {
+        context.send(command.0.clone()).await?;
+        context.send(command.0).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_limit_around_commands_does_not_hold_back_what_a_handler_sends() {
+    let bus = Bus::builder(MemoryStore::new())
+        .aggregate::<Counter>()
+        .command_handler(Doubler)
+        .command_layer(ConcurrencyLimitLayer::new(1))
+        .build()
+        .unwrap();
+    bus.send(Twice(add("a", 1))).await.unwrap();
+    assert_eq!(bus.load::<Counter>("a").await.unwrap().state.sum, 2);
 }

@@ -10,4 +10,5 @@ mod layers;
 mod project;
 mod properties;
 mod snapshots;
+mod subscriptions;
 mod telemetry;

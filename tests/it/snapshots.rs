@@ -1,7 +1,7 @@
 //! G9: state from a snapshot equals state from all events, or the snapshot is not used.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cqrs::prelude::*;
@@ -33,12 +33,14 @@ struct Count {
 #[aggregate(category = "tally", events(Counted), snapshot(every = 10))]
 struct Tally {
     counts: HashMap<String, u64>,
+    seen: HashSet<String>,
     total: u64,
 }
 
 impl Apply<Counted> for Tally {
     fn apply(&mut self, event: Counted) {
         APPLIED.set(APPLIED.get() + 1);
+        self.seen.insert(event.what.clone());
         *self.counts.entry(event.what).or_default() += 1;
         self.total += 1;
     }
@@ -62,7 +64,7 @@ async fn counted(events: usize) -> (MemoryStore, Bus) {
     let store = MemoryStore::new();
     let bus = Bus::builder(store.clone()).aggregate::<Tally>().build().unwrap();
     for index in 0..events {
-        bus.send(count(["a", "b", "c"][index % 3])).await.unwrap();
+        bus.send(count(["a", "b", "c", "d", "e"][index % 5])).await.unwrap();
     }
     (store, bus)
 }

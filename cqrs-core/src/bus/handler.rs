@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{AskQuery, Bus, SendCommand};
 use crate::aggregate::Aggregate;
@@ -14,6 +16,10 @@ use crate::repository::Loaded;
 /// Carries out a command that spans aggregates or calls services: the shell around the pure core.
 ///
 /// It runs once a dispatch. The commands it sends are retried on conflict one by one; the handler as a whole is not.
+/// Layers are around what comes from outside: not around what a handler sends and asks.
+///
+/// When it fails after something it has sent was carried out, the caller is told so by [`DispatchError::Partial`],
+/// unless the handler is [`IDEMPOTENT`](Self::IDEMPOTENT), so that sending the command again goes on where it was.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle the command `{C}`",
     label = "does not handle `{C}`",
@@ -21,6 +27,11 @@ use crate::repository::Loaded;
             &CommandContext) -> Result<Outcome, DispatchError<Error>>`"
 )]
 pub trait CommandHandler<C: Command>: Send + Sync + 'static {
+    /// Whether the command may be sent again, with the same idempotency key, until it succeeds: every step of the
+    /// handler then changes nothing the second time. Commands sent with a [key](CommandContext::step_key) of their
+    /// step are such steps. Without it, a command with an idempotency key is refused.
+    const IDEMPOTENT: bool = false;
+
     /// Carries out `command`. A domain error becomes [`DispatchError::Rejected`] with `?`.
     ///
     /// When the future is dropped, what it has sent so far has happened and the rest has not.
@@ -36,21 +47,38 @@ pub trait CommandHandler<C: Command>: Send + Sync + 'static {
 pub struct CommandContext {
     bus: Bus,
     context: DispatchContext,
+    /// Whether something that was sent has been carried out, or may have been.
+    sent: Arc<AtomicBool>,
 }
 
 impl CommandContext {
     pub(super) fn new(bus: Bus, context: DispatchContext) -> Self {
-        Self { bus, context }
+        Self { bus, context, sent: Arc::default() }
     }
 
     /// Sends another command, caused by this one.
     pub fn send<C: Command>(&self, command: C) -> SendCommand<C> {
-        self.bus.send(command).context(self.context.follow_up())
+        self.bus.send(command).within(self.context.follow_up(), self.sent.clone())
     }
 
     /// Asks a query, caused by this command.
     pub fn ask<Q: Query>(&self, query: Q) -> AskQuery<Q> {
-        self.bus.ask(query).context(self.context.follow_up())
+        self.bus.ask(query).within(self.context.follow_up())
+    }
+
+    /// An idempotency key for one step of the handler: the same whenever the command is sent with the same key.
+    ///
+    /// Give each command that the handler sends to one aggregate another `step`.
+    pub fn step_key(&self, step: &str) -> String {
+        match self.context.key() {
+            Some(key) => format!("{key}/{step}"),
+            None => format!("{}/{step}", self.context.id()),
+        }
+    }
+
+    /// Whether something that was sent has been carried out, or may have been.
+    pub(super) fn has_sent(&self) -> bool {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// The aggregate with this key as it stands now.
@@ -74,6 +102,8 @@ type Handled<C> = Result<<C as Command>::Outcome, DispatchError<<C as Command>::
 
 /// A handler of any type, as it is kept in the registry.
 pub(super) trait AnyCommandHandler<C: Command>: Send + Sync {
+    fn is_idempotent(&self) -> bool;
+
     fn handle_boxed<'a>(
         &'a self,
         command: C,
@@ -82,6 +112,10 @@ pub(super) trait AnyCommandHandler<C: Command>: Send + Sync {
 }
 
 impl<C: Command, H: CommandHandler<C>> AnyCommandHandler<C> for H {
+    fn is_idempotent(&self) -> bool {
+        H::IDEMPOTENT
+    }
+
     fn handle_boxed<'a>(
         &'a self,
         command: C,

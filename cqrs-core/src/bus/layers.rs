@@ -71,8 +71,8 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Whether the domain refused the command, or the query's handler gave an error: an answer like any other to a
-    /// layer that watches over the health of what is below.
+    /// Whether the command was refused, by the domain, for a conflict, or because it is not valid, or the query's
+    /// handler gave an error: an answer like any other to a layer that watches over the health of what is below.
     pub fn is_refused(&self) -> bool {
         self.refused
     }

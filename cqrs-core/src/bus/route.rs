@@ -7,7 +7,7 @@ use super::{Bus, CommandContext};
 use crate::aggregate::Aggregate;
 use crate::command::{AggregateCommand, Command, Committed};
 use crate::context::DispatchContext;
-use crate::error::DispatchError;
+use crate::error::{DispatchError, InvalidCommand};
 
 mod sealed {
     pub trait Sealed {}
@@ -61,7 +61,23 @@ impl<C: Command> Route<C> for ToHandler {
             let mend = "`.command_handler(…)`";
             return Err(DispatchError::Unregistered { command: C::NAME, mend });
         };
+        let command_name = C::NAME;
+        if context.expected().is_some() {
+            let refused = InvalidCommand::VersionNotHonoured { command: command_name };
+            return Err(DispatchError::Invalid(refused));
+        }
+        if context.key().is_some() && !handler.is_idempotent() {
+            let refused = InvalidCommand::KeyNotHonoured { command: command_name };
+            return Err(DispatchError::Invalid(refused));
+        }
         let context = CommandContext::new(bus.clone(), context);
-        handler.handle_boxed(command, &context).await
+        let result = handler.handle_boxed(command, &context).await;
+        if handler.is_idempotent() || !context.has_sent() {
+            return result;
+        }
+        result.map_err(|error| match error {
+            DispatchError::Rejected(_) | DispatchError::Partial(_) => error,
+            error => DispatchError::Partial(error.into()),
+        })
     }
 }

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::future::{Future, IntoFuture};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::Instrument as _;
 
@@ -24,16 +25,25 @@ pub struct SendCommand<C> {
     bus: Bus,
     command: C,
     context: DispatchContext,
+    /// Within a command handler: to be set when the command is, or may have been, carried out.
+    sent: Option<Arc<AtomicBool>>,
 }
 
 impl<C: Command> SendCommand<C> {
     pub(super) fn new(bus: Bus, command: C) -> Self {
-        Self { bus, command, context: DispatchContext::new() }
+        Self { bus, command, context: DispatchContext::new(), sent: None }
     }
 
-    /// Sends the command with this context instead of a new one.
+    /// Sends the command from within a command handler.
+    pub(super) fn within(mut self, context: DispatchContext, sent: Arc<AtomicBool>) -> Self {
+        (self.context, self.sent) = (context, Some(sent));
+        self
+    }
+
+    /// Sends the command with this context instead of a new one. An idempotency key and an expected version that were
+    /// set before stay, unless the context has others.
     pub fn context(mut self, context: DispatchContext) -> Self {
-        self.context = context;
+        self.context = context.or_conditions_of(self.context);
         self
     }
 
@@ -67,18 +77,40 @@ impl<C: Command> IntoFuture for SendCommand<C> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { bus, command, context } = self;
+        let Self { bus, command, context, sent } = self;
         let span = telemetry::span(Kind::Command, command.name(), &context);
         let work = async move {
             let watch = telemetry::Watch::start(Kind::Command, command.name());
-            let result = match &bus.shared.command_layers {
+            // Layers are around what comes from outside: a limit that held a handler's own commands back while the
+            // handler counts against it would never let go.
+            let layers = bus.shared.command_layers.as_ref().filter(|_| sent.is_none());
+            let result = match layers {
                 None => C::Route::dispatch(&bus, command, context).await,
                 Some(stack) => layers::dispatch(stack, &bus, Sent(command), context).await,
             };
+            if let Some(sent) = sent
+                && may_be_carried_out(&result)
+            {
+                sent.store(true, Ordering::Relaxed);
+            }
             watch.stop(result.as_ref().err().map(DispatchError::label));
             result
         };
         Box::pin(work.instrument(span))
+    }
+}
+
+/// Whether the command, or a part of it, has happened for all that is known.
+fn may_be_carried_out<T, E>(result: &Result<T, DispatchError<E>>) -> bool {
+    match result {
+        Ok(_) => true,
+        Err(error) => matches!(
+            error,
+            DispatchError::OutcomeUnknown(_)
+                | DispatchError::Partial(_)
+                | DispatchError::Failed(_)
+                | DispatchError::Stopped(_)
+        ),
     }
 }
 
@@ -89,11 +121,19 @@ pub struct AskQuery<Q> {
     bus: Bus,
     query: Q,
     context: DispatchContext,
+    /// Asked by a command handler, not from outside.
+    is_inner: bool,
 }
 
 impl<Q: Query> AskQuery<Q> {
     pub(super) fn new(bus: Bus, query: Q) -> Self {
-        Self { bus, query, context: DispatchContext::new() }
+        Self { bus, query, context: DispatchContext::new(), is_inner: false }
+    }
+
+    /// Asks the query from within a command handler.
+    pub(super) fn within(mut self, context: DispatchContext) -> Self {
+        (self.context, self.is_inner) = (context, true);
+        self
     }
 
     /// Asks the query with this context instead of a new one.
@@ -108,11 +148,12 @@ impl<Q: Query> IntoFuture for AskQuery<Q> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { bus, query, context } = self;
+        let Self { bus, query, context, is_inner } = self;
         let span = telemetry::span(Kind::Query, Q::NAME, &context);
         let work = async move {
             let watch = telemetry::Watch::start(Kind::Query, Q::NAME);
-            let result = match &bus.shared.query_layers {
+            let layers = bus.shared.query_layers.as_ref().filter(|_| !is_inner);
+            let result = match layers {
                 None => Asked(query).dispatch(&bus, context).await,
                 Some(stack) => layers::dispatch(stack, &bus, Asked(query), context).await,
             };
@@ -149,7 +190,7 @@ impl<C: Command> Message for Sent<C> {
     }
 
     fn is_refusal(failure: &Self::Failure) -> bool {
-        matches!(failure, DispatchError::Rejected(_))
+        failure.is_answer()
     }
 
     fn stopped(error: BoxError) -> Self::Failure {

@@ -119,6 +119,14 @@ pub enum EncodeError {
         /// Where in the value.
         path: String,
     },
+    /// `Some` of nothing, such as `Some(None)`, which JSON can't tell from `None`.
+    #[error(
+        "the value at `{path}` is a `Some` without content, which would be read back as `None`"
+    )]
+    LostSome {
+        /// Where in the value.
+        path: String,
+    },
     /// Arrays and objects are nested too deeply to be read back.
     #[error(
         "the value is nested deeper than {MAX_PAYLOAD_DEPTH} levels and could not be read back"

@@ -13,7 +13,9 @@ use crate::limits::MAX_PAYLOAD_DEPTH;
 
 /// Refuses values that have no faithful JSON form.
 pub(super) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), EncodeError> {
-    value.serialize(Check { at: &Path::Root, depth: 0 }).map_err(|Refusal(error)| *error)
+    value
+        .serialize(Check { at: &Path::Root, depth: 0, in_some: false })
+        .map_err(|Refusal(error)| *error)
 }
 
 /// Where in the value the check is: a list on the call stack, turned into text only for an error.
@@ -63,6 +65,8 @@ impl ser::Error for Refusal {
 struct Check<'a> {
     at: &'a Path<'a>,
     depth: usize,
+    /// Whether the value is that of a `Some`, which JSON writes as the value alone.
+    in_some: bool,
 }
 
 impl<'a> Check<'a> {
@@ -80,6 +84,14 @@ impl<'a> Check<'a> {
         Err(Refusal(Box::new(EncodeError::Nul { path: self.at.to_string() })))
     }
 
+    /// A value without content, which JSON writes as `null`: within a `Some` it would be read back as `None`.
+    fn null(self) -> Result<(), Refusal> {
+        if !self.in_some {
+            return Ok(());
+        }
+        Err(Refusal(Box::new(EncodeError::LostSome { path: self.at.to_string() })))
+    }
+
     /// One level deeper, for an array or an object.
     fn nested(self) -> Result<Elements<'a>, Refusal> {
         if self.depth == MAX_PAYLOAD_DEPTH {
@@ -91,7 +103,7 @@ impl<'a> Check<'a> {
     /// An externally tagged variant is an object around its content.
     fn nested_twice(self) -> Result<Elements<'a>, Refusal> {
         let outer = self.nested()?;
-        Check { at: outer.at, depth: outer.depth }.nested()
+        Check { at: outer.at, depth: outer.depth, in_some: false }.nested()
     }
 }
 
@@ -116,7 +128,12 @@ impl<'a> Serializer for Check<'a> {
         serialize_bool: bool,
         serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
         serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128,
-        serialize_bytes: &[u8], serialize_unit_struct: &'static str,
+        serialize_bytes: &[u8],
+    }
+
+    #[inline]
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Refusal> {
+        self.null()
     }
 
     #[inline]
@@ -157,17 +174,17 @@ impl<'a> Serializer for Check<'a> {
 
     #[inline]
     fn serialize_none(self) -> Result<(), Refusal> {
-        Ok(())
+        self.null()
     }
 
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Refusal> {
-        value.serialize(self)
+        value.serialize(Check { in_some: true, ..self })
     }
 
     #[inline]
     fn serialize_unit(self) -> Result<(), Refusal> {
-        Ok(())
+        self.null()
     }
 
     #[inline]
@@ -197,7 +214,7 @@ impl<'a> Serializer for Check<'a> {
         value: &T,
     ) -> Result<(), Refusal> {
         let inside = self.nested()?;
-        value.serialize(Check { at: inside.at, depth: inside.depth })
+        value.serialize(Check { at: inside.at, depth: inside.depth, in_some: false })
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Elements<'a>, Refusal> {
@@ -250,17 +267,25 @@ struct Elements<'a> {
 
 impl Elements<'_> {
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refusal> {
-        value.serialize(Check { at: &Path::Element(self.at, self.index), depth: self.depth })?;
+        value.serialize(Check {
+            at: &Path::Element(self.at, self.index),
+            depth: self.depth,
+            in_some: false,
+        })?;
         self.index += 1;
         Ok(())
     }
 
     fn field<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), Refusal> {
-        value.serialize(Check { at: &Path::Field(self.at, name), depth: self.depth })
+        value.serialize(Check {
+            at: &Path::Field(self.at, name),
+            depth: self.depth,
+            in_some: false,
+        })
     }
 
     fn entry<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), Refusal> {
-        value.serialize(Check { at: &Path::Entry(self.at), depth: self.depth })
+        value.serialize(Check { at: &Path::Entry(self.at), depth: self.depth, in_some: false })
     }
 }
 
@@ -363,6 +388,13 @@ mod tests {
         assert!(check(&BTreeMap::from([("k\0", 1)])).is_err());
         assert!(check(&'\0').is_err());
         assert!(check(&format_args!("{}", "a\0b")).is_err());
+    }
+
+    #[test]
+    fn g13_a_some_that_would_be_read_back_as_none_is_refused() {
+        assert!(refused(&[Some(None::<u8>)]).contains("[0]"));
+        assert!(check(&Some(())).is_err());
+        assert!(check(&(None::<u8>, Some(Some(1)), Some([None::<u8>]))).is_ok());
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! Carries a command out: load the aggregate, let it decide, append the events; again after a conflict.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::Repository;
 use super::load::{Loaded, load};
-use super::{Repository, Retry};
 use crate::aggregate::{Aggregate, Handle as _};
 use crate::command::{AggregateCommand, Committed, stream_of};
 use crate::context::DispatchContext;
 use crate::error::{DispatchError, InvalidCommand, LoadError};
 use crate::event::{EncodeError, Event, EventId, NewEvent, RecordedEvent};
 use crate::metadata::Metadata;
-use crate::store::{Append, AppendError, Conflict, Snapshot, StoreError, StoreErrorKind};
+use crate::store::{Append, AppendError, Conflict, Snapshot, StoreErrorKind};
 use crate::stream::StreamId;
 use crate::version::ExpectedVersion;
 
@@ -32,9 +33,11 @@ impl Repository {
         context: &DispatchContext,
     ) -> Result<Committed, DispatchError<Refusal<C>>> {
         let stream = stream_of(&command).map_err(|error| DispatchError::Invalid(error.into()))?;
+        if context.key() == Some("") {
+            return Err(DispatchError::Invalid(InvalidCommand::EmptyKey));
+        }
         let metadata = Arc::new(context.event_metadata());
-        let retry = context.expected().map_or(self.retry, |_| Retry::never());
-        let mut delays = retry.backoff();
+        let mut delays = self.retry.backoff();
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -75,7 +78,7 @@ impl Repository {
         let actual = loaded.version;
         if let Some(expected) = context.expected().filter(|expected| *expected != actual) {
             let (stream, expected) = (stream.clone(), expected.into());
-            return Err(DispatchError::Conflict(Conflict { stream, expected, actual }));
+            return Err(DispatchError::Stale(Conflict { stream, expected, actual }));
         }
         let events = loaded.state.handle(command).map_err(DispatchError::Rejected)?.into_vec();
         let mut committed = Committed {
@@ -90,14 +93,15 @@ impl Repository {
             return Ok(committed);
         }
         let mut encoded = Vec::with_capacity(events.len());
-        for (index, event) in events.iter().enumerate() {
+        for (index, event) in events.into_iter().enumerate() {
             let id = key
                 .map_or_else(EventId::random, |key| EventId::of_command(stream, name, key, index));
-            let event = NewEvent::of(event, id, metadata.clone())
-                .map_err(|error| invalid_event(stream, event, error))?;
-            encoded.push(event);
+            let new = NewEvent::of(&event, id, metadata.clone())
+                .map_err(|error| invalid_event(stream, &event, error))?;
+            loaded.preview(new.clone()).map_err(DispatchError::Invalid)?;
+            encoded.push(new);
         }
-        let expected = ExpectedVersion::Exact(loaded.version);
+        let expected = ExpectedVersion::Exact(actual);
         let append = Append::new(stream.clone(), expected, encoded)
             .map_err(|error| DispatchError::Invalid(error.into()))?;
         let appended = match (self.store.append(&append).await, key) {
@@ -111,11 +115,14 @@ impl Repository {
             }
             (Err(error), _) => return Err(DispatchError::from_append(error, append)),
         };
+        // Where the events were found stored, under the same key, this is not the state they led to.
+        let is_ours = !appended.replayed && appended.version == loaded.version;
         committed.version = appended.version;
         committed.position = appended.position;
         committed.replayed = appended.replayed;
-        loaded.last_event = append.events().last().map(NewEvent::id);
-        self.snapshot_if_due(loaded, events, &committed).await;
+        if is_ours {
+            self.snapshot_if_due(loaded).await;
+        }
         Ok(committed)
     }
 
@@ -159,36 +166,27 @@ impl Repository {
 
     /// Takes a snapshot if the aggregate's policy says so. A snapshot that fails is only logged: the command has
     /// succeeded, and the state can be had from the events (G9).
-    async fn snapshot_if_due<A: Aggregate>(
-        &self,
-        mut loaded: Loaded<A>,
-        events: Vec<A::Event>,
-        committed: &Committed,
-    ) {
-        let Some(snapshots) = A::snapshots() else {
-            return;
-        };
-        let Some(event_id) = loaded.last_event else {
-            return;
-        };
-        if committed.replayed || !snapshots.is_due(loaded.snapshot, committed.version, loaded.took)
-        {
+    async fn snapshot_if_due<A: Aggregate>(&self, loaded: Loaded<A>) {
+        /// The command is carried out; its caller does not wait long for what only saves time later.
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let Some(snapshots) = A::snapshots() else { return };
+        let Loaded { stream, version, last_event: Some(event_id), .. } = &loaded else { return };
+        if !snapshots.is_due(loaded.snapshot, *version, loaded.took) {
             return;
         }
-        for event in events {
-            loaded.state.dispatch(event);
-        }
-        let stream = &committed.stream;
-        let saved = match snapshots.encode(&loaded.state) {
-            Ok(state) => {
-                let (version, fingerprint) = (committed.version, snapshots.fingerprint());
-                let snapshot = Snapshot { version, event_id, fingerprint, state };
-                self.store.save_snapshot(stream, snapshot).await
+        let state = match snapshots.encode(&loaded.state) {
+            Ok(state) => state,
+            Err(error) => return tracing::warn!(%stream, %version, %error, "no snapshot was taken"),
+        };
+        let (version, event_id, fingerprint) = (*version, *event_id, snapshots.fingerprint());
+        let snapshot = Snapshot { version, event_id, fingerprint, state };
+        let saved = self.store.save_snapshot(stream, snapshot);
+        match tokio::time::timeout(PATIENCE, saved).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%stream, %version, %error, "no snapshot was taken"),
+            Err(_) => {
+                tracing::warn!(%stream, %version, "no snapshot was taken within {PATIENCE:?}");
             }
-            Err(error) => Err(StoreError::new(StoreErrorKind::InvalidInput, error.to_string())),
-        };
-        if let Err(error) = saved {
-            tracing::warn!(%stream, version = %committed.version, %error, "no snapshot was taken");
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The state of an aggregate from its snapshot, if one may be used, and its events.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::aggregate::{Aggregate, Snapshots};
-use crate::error::LoadError;
-use crate::event::{Event, EventId, RecordedEvent};
-use crate::store::{Snapshot, Store};
+use crate::error::{InvalidCommand, LoadError};
+use crate::event::{Event, EventId, NewEvent, RecordedEvent};
+use crate::store::{Snapshot, Store, StoreError, StoreErrorKind};
 use crate::stream::StreamId;
 use crate::version::{Position, Version};
 
@@ -52,12 +52,39 @@ impl<A: Aggregate> Loaded<A> {
 
     fn apply(&mut self, events: &[RecordedEvent]) -> Result<(), LoadError> {
         for event in events {
+            if event.version != self.version.plus(1) {
+                return Err(self.hole(event).into());
+            }
             self.state.dispatch(A::Event::decode(event).map_err(Box::new)?);
-        }
-        if let Some(last) = events.last() {
-            self.stand_at(last);
+            self.stand_at(event);
         }
         Ok(())
+    }
+
+    /// Applies an event that is about to be appended, as it would be read back: so that the state is the one a replay
+    /// gives, and an event that can't be read, or makes `apply` panic, is never stored.
+    pub(super) fn preview(&mut self, event: NewEvent) -> Result<(), InvalidCommand> {
+        let (id, version) = (event.id(), self.version.plus(1));
+        let event = RecordedEvent::new(
+            event,
+            self.stream.clone(),
+            version,
+            self.position,
+            SystemTime::now(),
+        );
+        let decoded = A::Event::decode(&event);
+        self.state.dispatch(decoded.map_err(|error| InvalidCommand::Unreadable(Box::new(error)))?);
+        (self.version, self.last_event) = (version, Some(id));
+        Ok(())
+    }
+
+    #[cold]
+    fn hole(&self, next: &RecordedEvent) -> StoreError {
+        let context = format!(
+            "stream `{}` goes from version {} to {}: events are missing; restore them from a backup",
+            self.stream, self.version, next.version
+        );
+        StoreError::new(StoreErrorKind::Corrupt, context)
     }
 
     fn stand_at(&mut self, event: &RecordedEvent) {

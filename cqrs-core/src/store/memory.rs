@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{
-    Append, AppendError, Appended, Conflict, EventStore, LogPage, Snapshot, SnapshotStore,
-    StoreError,
+    Append, AppendError, Appended, Conflict, EventStore, LogFilter, LogPage, News, NewsBoard,
+    Snapshot, SnapshotStore, StoreError,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::event::{EventId, NewEvent, RecordedEvent};
@@ -21,6 +22,7 @@ use crate::version::{Position, Version};
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
     clock: Arc<dyn Clock>,
+    board: NewsBoard,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +44,7 @@ impl MemoryStore {
 
     /// An empty store that records events at the time this clock tells.
     pub fn with_clock(clock: impl Clock) -> Self {
-        Self { state: Arc::default(), clock: Arc::new(clock) }
+        Self { state: Arc::default(), clock: Arc::new(clock), board: NewsBoard::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -88,6 +90,7 @@ impl EventStore for MemoryStore {
                 recorded_at,
             ));
         }
+        self.board.announce();
         Ok(Appended { version, position: state.end(), replayed: false })
     }
 
@@ -103,17 +106,32 @@ impl EventStore for MemoryStore {
         Ok(following.map(|index| state.log[*index].clone()).collect())
     }
 
-    async fn read_log(&self, after: Position, limit: usize) -> Result<LogPage, StoreError> {
+    async fn read_log(
+        &self,
+        filter: &LogFilter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, StoreError> {
         let state = self.state();
-        let following = state.log.iter().skip(index(after.get())).take(limit);
-        let events: Vec<RecordedEvent> = following.cloned().collect();
-        let through = events.last().map_or(after, |event| event.position);
+        let following = state.log.iter().skip(index(after.get()));
+        let wanted = following.filter(|event| filter.matches(event)).take(limit);
+        let events: Vec<RecordedEvent> = wanted.cloned().collect();
+        let through = match events.last() {
+            _ if events.len() < limit => state.end().max(after),
+            Some(last) => last.position,
+            None => after,
+        };
         Ok(LogPage { events, through })
     }
 
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {
         let state = self.state();
         Ok(state.ids.get(&id).map(|index| state.log[*index].clone()))
+    }
+
+    fn news(&self) -> News {
+        // Every append is announced.
+        self.board.news(Duration::MAX)
     }
 }
 

@@ -5,7 +5,9 @@
 
 mod append;
 mod error;
+mod filter;
 mod memory;
+mod news;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +16,9 @@ use async_trait::async_trait;
 
 pub use self::append::{Append, Appended, InvalidAppend};
 pub use self::error::{AppendError, BoxError, Conflict, StoreError, StoreErrorKind};
+pub use self::filter::LogFilter;
 pub use self::memory::MemoryStore;
+pub use self::news::{News, NewsBoard};
 use crate::event::{EventId, Payload, RecordedEvent};
 use crate::stream::StreamId;
 use crate::version::{Position, Version};
@@ -51,20 +55,29 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError>;
 
-    /// Reads up to `limit` events of all streams that follow position `after`, in order of position.
+    /// Reads up to `limit` events of all streams that follow position `after` and that `filter` wants, in order of
+    /// position.
     ///
-    /// A reader that goes on from [`LogPage::through`] sees every committed event exactly once (G5) and the events of
-    /// one stream in order of version (G6), whatever the order in which writers commit.
+    /// A reader that goes on from [`LogPage::through`] sees every committed event it wants exactly once (G5) and the
+    /// events of one stream in order of version (G6), whatever the order in which writers commit.
     ///
     /// # Errors
     /// When the store can't be read, or holds a row that is not an event.
-    async fn read_log(&self, after: Position, limit: usize) -> Result<LogPage, StoreError>;
+    async fn read_log(
+        &self,
+        filter: &LogFilter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, StoreError>;
 
     /// Looks an event up by its id.
     ///
     /// # Errors
     /// When the store can't be read, or holds a row that is not an event.
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError>;
+
+    /// Tells a reader of the log when to look for more.
+    fn news(&self) -> News;
 }
 
 /// Keeps the latest snapshot of each stream. Snapshots are a cache: losing them costs time, never data (G9).
@@ -106,8 +119,9 @@ impl<T: EventStore + SnapshotStore> Store for T {}
 pub struct LogPage {
     /// The events, in order of position.
     pub events: Vec<RecordedEvent>,
-    /// Where to go on: no event at or before this position will ever become visible that is not in this page or
-    /// before it. At least the position asked from.
+    /// Where to go on: no event that is wanted will ever become visible at or before this position, unless it is in
+    /// this page or before it. At least the position asked from; beyond the last event of a page that is not full,
+    /// where the rest of the log has nothing that is wanted.
     pub through: Position,
 }
 
@@ -140,12 +154,21 @@ impl<S: EventStore + ?Sized> EventStore for Arc<S> {
         (**self).read_stream(stream, after, limit).await
     }
 
-    async fn read_log(&self, after: Position, limit: usize) -> Result<LogPage, StoreError> {
-        (**self).read_log(after, limit).await
+    async fn read_log(
+        &self,
+        filter: &LogFilter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, StoreError> {
+        (**self).read_log(filter, after, limit).await
     }
 
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {
         (**self).find(id).await
+    }
+
+    fn news(&self) -> News {
+        (**self).news()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cqrs_core::{
-    Append, EventId, EventStore, ExpectedVersion, Position, Snapshot, SnapshotStore,
+    Append, EventId, EventStore, ExpectedVersion, LogFilter, Position, Snapshot, SnapshotStore,
     StoreErrorKind, Version,
 };
 use cqrs_postgres::PostgresStore;
@@ -118,7 +118,7 @@ async fn a_server_that_cannot_be_reached_means_that_nothing_was_stored() {
     proxy.refuse();
     let error = failure(store.append(&append("a", ExpectedVersion::Any, 1)).await);
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
-    assert!(store.read_log(Position::START, 1).await.is_err());
+    assert!(store.read_log(&LogFilter::all(), Position::START, 1).await.is_err());
     let url = format!("postgres://127.0.0.1:{}/x", proxy.port());
     let connecting = PostgresStore::connect(&url);
     assert_eq!(connecting.await.unwrap_err().kind(), StoreErrorKind::Unavailable);
@@ -174,7 +174,7 @@ async fn g5_the_log_is_not_read_from_a_replica() {
     proxy.cut_next(Cut::BeforeRequest);
     let stored = store.read_stream(&stream("a"), Version::NONE, 10).await.unwrap();
     assert_eq!(stored.len(), 1);
-    let error = store.read_log(stored[0].position, 10).await.unwrap_err();
+    let error = store.read_log(&LogFilter::all(), stored[0].position, 10).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unsupported, "{error}");
     let error = failure(store.append(&append("a", ExpectedVersion::Any, 1)).await);
     assert_eq!(error.kind(), StoreErrorKind::Unsupported, "{error}");
@@ -238,13 +238,13 @@ async fn each_call_is_one_statement_in_one_round_trip_without_begin_or_commit() 
     assert_eq!(sent(), one_statement);
 
     // While catching up, pages are one statement each; at the end the bound is asked for, in one message.
-    let mut after = store.read_log(Position::START, 1).await.unwrap().through;
+    let mut after = store.read_log(&LogFilter::all(), Position::START, 1).await.unwrap().through;
     sent();
     for _ in 1..6 {
-        after = store.read_log(after, 1).await.unwrap().through;
+        after = store.read_log(&LogFilter::all(), after, 1).await.unwrap().through;
         assert_eq!(sent(), one_statement);
     }
-    assert_eq!(store.read_log(after, 1).await.unwrap().events.len(), 0);
+    assert_eq!(store.read_log(&LogFilter::all(), after, 1).await.unwrap().events.len(), 0);
     assert_eq!(sent(), ['Q']);
 }
 

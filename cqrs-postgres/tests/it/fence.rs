@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cqrs_core::{Append, EventStore, ExpectedVersion, Position, StreamId};
+use cqrs_core::{Append, EventStore, ExpectedVersion, LogFilter, Position, StreamId};
 use cqrs_postgres::PostgresStore;
 use cqrs_test_harness::{Server, postgres};
 
@@ -183,7 +183,7 @@ async fn g5_writers_do_not_wait_for_each_other() {
 #[tokio::test]
 async fn g5_a_sequence_never_used_means_an_empty_log() {
     let (store, _database) = store("never_used").await;
-    let page = store.read_log(Position::START, 10).await.unwrap();
+    let page = store.read_log(&LogFilter::all(), Position::START, 10).await.unwrap();
     assert_eq!((page.events.len(), page.through), (0, Position::START));
     // Even before its very first position is drawn, a transaction is not overlooked.
     let mut held = store.pool().begin().await.unwrap();
@@ -201,7 +201,7 @@ async fn g5_a_reader_may_ask_from_beyond_the_end() {
     let (store, _database) = store("beyond").await;
     add(&store, "a").await;
     for after in [Position::new(1000), Position::new(u64::MAX)] {
-        let page = store.read_log(after, 10).await.unwrap();
+        let page = store.read_log(&LogFilter::all(), after, 10).await.unwrap();
         assert_eq!((page.events.len(), page.through), (0, after));
     }
 }

@@ -9,6 +9,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+/// What tells hints to readers from all else.
+const HINT: &[u8] = b"pg_notify";
+
 /// When to cut the connection of the next statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
@@ -27,7 +30,7 @@ pub(crate) struct Proxy {
 struct Shared {
     /// Where new connections lead.
     server: Mutex<(String, u16)>,
-    /// The kinds of the messages clients have sent.
+    /// The kinds of the messages clients have sent, but for hints.
     sent: Mutex<Vec<char>>,
     next_cut: Mutex<Option<Cut>>,
     /// Whether to close every connection that is opened.
@@ -113,7 +116,10 @@ async fn requests(
     while let Ok(kind) = client.read_u8().await {
         let Ok(length) = client.read_u32().await else { return };
         let Ok(body) = rest(&mut client, length).await else { return };
-        shared.sent.lock().unwrap().push(char::from(kind));
+        // Hints to readers come when they like.
+        if !body.windows(HINT.len()).any(|window| window == HINT) {
+            shared.sent.lock().unwrap().push(char::from(kind));
+        }
         if kind == b'B'
             && let Some(wanted) = shared.next_cut.lock().unwrap().take()
         {

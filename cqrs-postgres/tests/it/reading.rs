@@ -1,7 +1,7 @@
 //! Pages, snapshots, and rows that are not events.
 
 use cqrs_core::{
-    EventId, EventStore, ExpectedVersion, Payload, Position, Snapshot, SnapshotStore,
+    EventId, EventStore, ExpectedVersion, LogFilter, Payload, Position, Snapshot, SnapshotStore,
     StoreErrorKind, Version,
 };
 
@@ -43,7 +43,7 @@ async fn pages_of_the_log_say_where_to_go_on() {
         let mut after = Position::START;
         let mut seen = Vec::new();
         loop {
-            let page = store.read_log(after, limit).await.unwrap();
+            let page = store.read_log(&LogFilter::all(), after, limit).await.unwrap();
             after = page.through;
             if page.events.is_empty() {
                 break;
@@ -52,7 +52,7 @@ async fn pages_of_the_log_say_where_to_go_on() {
         }
         assert_eq!(seen, all, "pages of {limit}");
     }
-    let none = store.read_log(Position::new(1), 0).await.unwrap();
+    let none = store.read_log(&LogFilter::all(), Position::new(1), 0).await.unwrap();
     assert_eq!((none.events.len(), none.through), (0, Position::new(1)));
 }
 
@@ -109,7 +109,7 @@ async fn rows_that_are_not_events_are_named_by_stream_and_position() {
     for damage in damages {
         execute(&store, "CREATE TABLE sound AS SELECT * FROM cqrs.events").await;
         execute(&store, damage).await;
-        let error = store.read_log(Position::START, 10).await.unwrap_err();
+        let error = store.read_log(&LogFilter::all(), Position::START, 10).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{damage}");
         let error = error.to_string();
         assert!(error.contains("position 1") && error.contains("stream `"), "{damage}: {error}");

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, ExpectedVersion, Metadata, NewEvent,
-    Payload, Position, RecordedEvent, StreamId,
+    Append, AppendError, Appended, EventId, EventStore, ExpectedVersion, LogFilter, Metadata,
+    NewEvent, Payload, Position, RecordedEvent, StreamId,
 };
 use cqrs_postgres::PostgresStore;
 use cqrs_test_harness::{Database, postgres};
@@ -69,7 +69,7 @@ impl Follower {
 
     /// Reads a page, and says how many events are in it.
     pub(crate) async fn step(&mut self) -> usize {
-        let page = self.store.read_log(self.after, self.limit).await.unwrap();
+        let page = self.store.read_log(&LogFilter::all(), self.after, self.limit).await.unwrap();
         let count = page.events.len();
         assert!(count <= self.limit);
         assert!(page.through >= self.after);

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use cqrs_core::limits::{MAX_APPEND_BYTES, MAX_EVENTS_PER_APPEND, MAX_PAYLOAD_BYTES};
 use cqrs_core::{
-    Details, EventId, EventStore, ExpectedVersion, Metadata, NewEvent, Payload, Position,
-    StoreErrorKind, Version,
+    Details, EventId, EventStore, ExpectedVersion, LogFilter, Metadata, NewEvent, Payload,
+    Position, StoreErrorKind, Version,
 };
 use cqrs_sqlite::SqliteStore;
 use sqlx::query;
@@ -95,7 +95,7 @@ async fn g1_the_most_events_are_stored_in_order_and_replayed() {
     let first = store_events(&store, "1", &events).await;
     let last = MAX_EVENTS_PER_APPEND as u64 + 1;
     assert_eq!((first.version.get(), first.position.get()), (last, last));
-    let read = store.read_log(Position::new(1), usize::MAX).await.unwrap();
+    let read = store.read_log(&LogFilter::all(), Position::new(1), usize::MAX).await.unwrap();
     assert!(read.events.iter().map(|read| read.id).eq(events.iter().map(NewEvent::id)));
     assert!(read.events.iter().map(|read| read.version.get()).eq(2..=last));
     let again = store_events(&store, "1", &events).await;
@@ -213,9 +213,9 @@ async fn limits_and_ends_beyond_the_range_of_sqlite_are_no_errors() {
     let beyond = Version::new(u64::MAX);
     let none = store.read_stream(&stream("1"), beyond, usize::MAX).await;
     assert!(none.unwrap().is_empty());
-    let page = store.read_log(Position::new(u64::MAX), usize::MAX).await;
+    let page = store.read_log(&LogFilter::all(), Position::new(u64::MAX), usize::MAX).await;
     let page = page.unwrap();
     assert_eq!((page.events.len(), page.through.get()), (0, u64::MAX));
-    let none = store.read_log(Position::START, 0).await.unwrap();
+    let none = store.read_log(&LogFilter::all(), Position::START, 0).await.unwrap();
     assert_eq!((none.events.len(), none.through), (0, Position::START));
 }

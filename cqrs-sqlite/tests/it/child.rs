@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use cqrs_core::{
-    AppendError, EventId, EventStore, ExpectedVersion, Position, StoreErrorKind, StreamId, Version,
+    AppendError, EventId, EventStore, ExpectedVersion, LogFilter, Position, StoreErrorKind,
+    StreamId, Version,
 };
 use cqrs_sqlite::SqliteStore;
 use uuid::Uuid;
@@ -61,7 +62,7 @@ async fn run() {
             }
             say(&format!("failed {failure:?}"));
             // The store goes on; what was acknowledged can be read.
-            let log = store.read_log(Position::START, 1).await.unwrap();
+            let log = store.read_log(&LogFilter::all(), Position::START, 1).await.unwrap();
             assert_eq!(log.events.len(), 1);
         }
         Task::RaceOnOneStream => {

@@ -3,7 +3,9 @@
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
 
-use cqrs_core::{EventStore, ExpectedVersion, Position, SnapshotStore, StoreErrorKind, Version};
+use cqrs_core::{
+    EventStore, ExpectedVersion, LogFilter, Position, SnapshotStore, StoreErrorKind, Version,
+};
 use cqrs_sqlite::SqliteStore;
 
 use crate::support::{
@@ -34,12 +36,12 @@ async fn a_row_that_is_not_an_event_is_named() {
         );
         execute(&mut operator, sql).await;
         let place = "position 2, version 2 of stream `account/1`";
-        let error = failure(store.read_log(Position::START, 10).await);
+        let error = failure(store.read_log(&LogFilter::all(), Position::START, 10).await);
         assert_failure(&error, StoreErrorKind::Corrupt, place);
         let error = failure(store.read_stream(&stream("1"), Version::NONE, 10).await);
         assert_failure(&error, StoreErrorKind::Corrupt, place);
         // Only what holds the row is affected.
-        let rest = store.read_log(Position::new(2), 10).await.unwrap();
+        let rest = store.read_log(&LogFilter::all(), Position::new(2), 10).await.unwrap();
         assert_eq!(rest.events.len(), 1);
     }
 }
@@ -53,7 +55,7 @@ async fn a_row_that_names_no_stream_is_named_by_its_position() {
         store_events(&store, "1", std::slice::from_ref(&event)).await;
         let mut operator = connect(&place.path).await;
         execute(&mut operator, format!("UPDATE cqrs_events SET {edit}")).await;
-        let error = failure(store.read_log(Position::START, 10).await);
+        let error = failure(store.read_log(&LogFilter::all(), Position::START, 10).await);
         assert_failure(&error, StoreErrorKind::Corrupt, "position 1");
         let error = failure(store.find(event.id()).await);
         assert_failure(&error, StoreErrorKind::Corrupt, "position 1");
@@ -87,7 +89,7 @@ async fn a_damaged_file_is_corrupt() {
     let damage = vec![0xa5; usize::try_from(length).unwrap() - 4096];
     file.write_all(&damage).unwrap();
     let error = match SqliteStore::open(&place.path).await {
-        Ok(store) => failure(store.read_log(Position::START, 10).await),
+        Ok(store) => failure(store.read_log(&LogFilter::all(), Position::START, 10).await),
         Err(error) => error,
     };
     assert_failure(&error, StoreErrorKind::Corrupt, "damaged");

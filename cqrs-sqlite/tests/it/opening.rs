@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use cqrs_core::{EventStore, ExpectedVersion, Position, SnapshotStore, StoreErrorKind};
+use cqrs_core::{EventStore, ExpectedVersion, LogFilter, Position, SnapshotStore, StoreErrorKind};
 use cqrs_sqlite::SqliteStore;
 use sqlx::query_scalar;
 
@@ -162,7 +162,7 @@ async fn a_closed_store_says_so_and_so_do_its_clones() {
         let append = append("1", ExpectedVersion::Any, &[event()]);
         let error = failure(clone.append(&append).await);
         assert_failure(&error, StoreErrorKind::Unavailable, "closed");
-        let error = failure(clone.read_log(Position::START, 1).await);
+        let error = failure(clone.read_log(&LogFilter::all(), Position::START, 1).await);
         assert_failure(&error, StoreErrorKind::Unavailable, "closed");
     }
     let left: Vec<_> = fs::read_dir(place.path.parent().unwrap()).unwrap().collect();
@@ -176,7 +176,7 @@ async fn a_file_that_was_removed_is_not_taken_for_an_empty_one() {
     let place = place();
     let store = SqliteStore::open(&place.path).await.unwrap();
     fs::remove_file(&place.path).unwrap();
-    let error = failure(store.read_log(Position::START, 1).await);
+    let error = failure(store.read_log(&LogFilter::all(), Position::START, 1).await);
     assert_failure(&error, StoreErrorKind::Unavailable, "can't be opened");
     assert!(!place.path.exists());
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cqrs_core::{EventId, EventStore, Position};
+use cqrs_core::{EventId, EventStore, LogFilter, Position};
 use cqrs_sqlite::SqliteStore;
 
 use crate::child::{Task, Worker};
@@ -60,7 +60,7 @@ async fn g5_a_reader_that_follows_the_log_skips_nothing() {
     loop {
         // Whether the writers are done must be known before the page is read that is to be the last one.
         let done = racing.is_finished();
-        let page = store.read_log(after, 7).await.unwrap();
+        let page = store.read_log(&LogFilter::all(), after, 7).await.unwrap();
         assert!(page.events.iter().all(|event| event.position > after));
         after = page.through;
         if done && page.events.is_empty() {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::{
-    Append, AppendError, Appended, Conflict, EventId, EventStore, ExpectedVersion, Metadata,
-    NewEvent, Payload, Position, RecordedEvent, StoreError, StoreErrorKind, StreamId,
+    Append, AppendError, Appended, Conflict, EventId, EventStore, ExpectedVersion, LogFilter,
+    Metadata, NewEvent, Payload, Position, RecordedEvent, StoreError, StoreErrorKind, StreamId,
 };
 use cqrs_sqlite::SqliteStore;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -83,7 +83,7 @@ pub(crate) async fn store_events(store: &SqliteStore, key: &str, events: &[NewEv
 }
 
 pub(crate) async fn log(store: &SqliteStore) -> Vec<RecordedEvent> {
-    let page = store.read_log(Position::START, usize::MAX).await.unwrap();
+    let page = store.read_log(&LogFilter::all(), Position::START, usize::MAX).await.unwrap();
     page.events
 }
 

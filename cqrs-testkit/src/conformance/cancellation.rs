@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cqrs_core::{Append, ExpectedVersion, Position, Store, Version};
+use cqrs_core::{Append, ExpectedVersion, LogFilter, Position, Store, Version};
 
 use super::Fixture;
 use super::support::{
@@ -162,7 +162,7 @@ pub(super) async fn g14_dropped_reads_harm_nobody(fixture: Arc<dyn Fixture>) {
     let time = began.elapsed();
     for cut in cuts(time) {
         let _ = dropped_after(cut, store.read_stream(&stream, Version::NONE, 1_000)).await;
-        let _ = dropped_after(cut, store.read_log(Position::START, 1_000)).await;
+        let _ = dropped_after(cut, store.read_log(&LogFilter::all(), Position::START, 1_000)).await;
         let _ = dropped_after(cut, store.find(all[7].id())).await;
         let _ = dropped_after(cut, store.read_from_snapshot(&stream, 1, 1_000)).await;
     }

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{
-    Fixture, append, cancellation, expected, following, idempotency, limits, names, races, reading,
-    snapshots, text,
+    Fixture, append, cancellation, expected, filters, following, idempotency, limits, names, news,
+    races, reading, snapshots, text,
 };
 
 pub(super) struct Case {
@@ -83,9 +83,25 @@ macro_rules! __conformance_cases {
                 every_way_of_reading_gives_the_same_event;
             following:
                 g5_followers_see_every_event_once_while_writers_commit
+                g5_followers_with_filters_see_every_event_once_while_writers_commit
                 g5_what_a_page_went_through_is_final
                 g5_an_append_held_open_is_not_skipped
                 g5_an_append_given_up_holds_nobody_up;
+            filters:
+                filters_take_events_of_the_categories_and_types_they_name
+                filters_take_names_byte_for_byte
+                g13_filters_find_nothing_under_names_no_event_has
+                a_filtered_log_is_read_in_pages_of_any_size
+                a_filtered_log_has_nothing_beyond_its_end
+                g5_what_a_filtered_page_went_through_is_final
+                g5_filters_do_not_lead_past_an_append_held_open;
+            news:
+                news_wakes_everyone_who_waits
+                news_reaches_every_handle
+                news_between_waits_is_not_missed
+                g14_dropped_waits_miss_no_news
+                g5_who_reads_when_there_is_news_sees_every_event
+                g5_there_is_news_when_an_append_held_open_ends;
             names:
                 streams_with_similar_keys_do_not_mix
                 categories_and_keys_do_not_run_together;

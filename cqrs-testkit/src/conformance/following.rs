@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cqrs_core::{EventId, ExpectedVersion, NewEvent, Store, Version};
+use cqrs_core::{EventId, ExpectedVersion, LogFilter, NewEvent, Store, Version};
 
 use super::Fixture;
 use super::support::{
     Follower, account, add, append_of, at_once, conflict, event, events, handles, log, named, same,
+    stream,
 };
 
 const WRITERS: usize = 8;
@@ -17,7 +18,28 @@ const ROUNDS: usize = 25;
 pub(super) async fn g5_followers_see_every_event_once_while_writers_commit(
     fixture: Arc<dyn Fixture>,
 ) {
-    let handles = handles::<4>(&fixture).await;
+    let followers = [1, 3, 50, 1_000].map(|page| (page, LogFilter::all()));
+    follow_while_writers_commit(&fixture, followers).await;
+}
+
+pub(super) async fn g5_followers_with_filters_see_every_event_once_while_writers_commit(
+    fixture: Arc<dyn Fixture>,
+) {
+    let small = LogFilter::all().category("small").event_type("suite.happened");
+    let followers = [
+        (1, LogFilter::all().category("shared")),
+        (3, small),
+        (50, LogFilter::all().category("shared").category("large")),
+        (1_000, LogFilter::all().category("missing")),
+    ];
+    follow_while_writers_commit(&fixture, followers).await;
+}
+
+async fn follow_while_writers_commit(
+    fixture: &Arc<dyn Fixture>,
+    followers: [(usize, LogFilter); 4],
+) {
+    let handles = handles::<4>(fixture).await;
     let writing = Arc::new(AtomicUsize::new(WRITERS));
     let writers = (0..WRITERS).map(|writer| {
         let (store, writing) = (handles[writer % 2].clone(), writing.clone());
@@ -27,9 +49,9 @@ pub(super) async fn g5_followers_see_every_event_once_while_writers_commit(
             stored
         }
     });
-    let followers = [1, 3, 50, 1_000].into_iter().zip(&handles);
-    let followers = followers.map(|(page, store)| {
-        let (mut follower, writing) = (Follower::new(store, page), writing.clone());
+    let followers = followers.into_iter().zip(&handles);
+    let followers = followers.map(|((page, filter), store)| {
+        let (mut follower, writing) = (Follower::with_filter(store, page, filter), writing.clone());
         async move {
             while writing.load(Ordering::SeqCst) > 0 {
                 if !follower.turn().await {
@@ -63,9 +85,9 @@ async fn write(store: &dyn Store, writer: usize) -> Vec<EventId> {
     let mut stored = Vec::new();
     for round in 0..ROUNDS {
         let (stream, count) = match round % 5 {
-            0 => (account("shared"), 1),
-            1 => (account(format!("large {writer}")), 120),
-            _ => (account(format!("small {writer} {round}")), 1 + round % 3),
+            0 => (stream("shared", "by all"), 1),
+            1 => (stream("large", &writer.to_string()), 120),
+            _ => (stream("small", &format!("{writer} {round}")), 1 + round % 3),
         };
         let batch = events(format!("{writer} {round}"), count);
         if round % 4 == writer % 4 {

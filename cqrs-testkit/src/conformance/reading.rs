@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{EventId, Position, RecordedEvent, Store, Version};
+use cqrs_core::{EventId, LogFilter, Position, RecordedEvent, Store, Version};
 
 use super::Fixture;
 use super::support::{
@@ -94,7 +94,7 @@ pub(super) async fn the_log_is_read_in_pages_of_any_size(fixture: Arc<dyn Fixtur
     // From every event on, and a limit that ends on every event.
     for (index, event) in all.iter().enumerate() {
         let after = event.position;
-        let page = store.read_log(after, 3).await.unwrap_or_else(|error| {
+        let page = store.read_log(&LogFilter::all(), after, 3).await.unwrap_or_else(|error| {
             panic!("the log can't be read after position {after}: {error}")
         });
         same(
@@ -112,7 +112,7 @@ pub(super) async fn the_log_has_nothing_beyond_its_end(fixture: Arc<dyn Fixture>
     let largest = i64::MAX.unsigned_abs();
     for after in [end, end + 1_000_000, largest - 1, largest, largest + 1, u64::MAX - 1, u64::MAX] {
         for limit in [0, 1, 1_000, usize::MAX] {
-            let page = store.read_log(Position::new(after), limit).await;
+            let page = store.read_log(&LogFilter::all(), Position::new(after), limit).await;
             let page = page.unwrap_or_else(|error| {
                 panic!("reading {limit} events of the log after position {after} failed: {error}")
             });
@@ -132,7 +132,7 @@ pub(super) async fn reading_no_events_skips_none(fixture: Arc<dyn Fixture>) {
     let all = log(&store).await;
     let places = [Position::START].into_iter().chain(all.iter().map(|event| event.position));
     for (index, after) in places.enumerate() {
-        let page = store.read_log(after, 0).await;
+        let page = store.read_log(&LogFilter::all(), after, 0).await;
         let page = page.unwrap_or_else(|error| panic!("reading no events failed: {error}"));
         same("a page of no events", page.events, Vec::new());
         if let Some(next) = all.get(index) {

@@ -14,7 +14,7 @@ use super::support::{
 };
 
 /// Texts that get lost where text is escaped, quoted, trimmed, normalised or cut on its way.
-const TEXTS: &[&str] = &[
+pub(super) const TEXTS: &[&str] = &[
     "",
     " ",
     "  a  ",

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use cqrs_core::{
     Append, AppendError, Clock as _, Conflict, EventId, EventStore as _, ExpectedVersion,
-    MemoryStore, Metadata, NewEvent, Payload, Position, Snapshot, SnapshotStore as _,
+    LogFilter, MemoryStore, Metadata, NewEvent, Payload, Position, Snapshot, SnapshotStore as _,
     StoreErrorKind, StreamId, Version,
 };
 use cqrs_testkit::{FaultyStore, ManualClock};
@@ -74,7 +74,7 @@ async fn faults_of_reads_and_of_snapshots_are_their_own() {
 
     let (stream, id) = (append.stream(), append.events()[0].id());
     assert!(store.read_stream(stream, Version::NONE, 1).await.is_err());
-    assert!(store.read_log(Position::START, 1).await.is_err());
+    assert!(store.read_log(&LogFilter::all(), Position::START, 1).await.is_err());
     assert!(store.find(id).await.is_err());
     assert!(store.read_from_snapshot(stream, 1, 1).await.is_err());
     assert_eq!(store.read_stream(stream, Version::NONE, 1).await.unwrap().len(), 1);

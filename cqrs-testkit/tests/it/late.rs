@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, LogPage, MemoryStore, NewEvent, Position,
-    RecordedEvent, Snapshot, SnapshotStore, Store, StoreError, StreamId, Version,
+    Append, AppendError, Appended, EventId, EventStore, LogFilter, LogPage, MemoryStore, NewEvent,
+    News, NewsBoard, Position, RecordedEvent, Snapshot, SnapshotStore, Store, StoreError, StreamId,
+    Version,
 };
 use cqrs_testkit::conformance::{self, Fixture, HeldAppend};
 use futures_util::FutureExt as _;
@@ -20,6 +22,9 @@ pub(super) const CASES: &[&str] = &[
     "g5_followers_see_every_event_once_while_writers_commit",
     "g5_an_append_held_open_is_not_skipped",
     "g5_an_append_given_up_holds_nobody_up",
+    "g5_followers_with_filters_see_every_event_once_while_writers_commit",
+    "g5_filters_do_not_lead_past_an_append_held_open",
+    "g5_there_is_news_when_an_append_held_open_ends",
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,6 +37,10 @@ enum Flaw {
     /// An append keeps its positions when another to the same stream commits before it, so that versions and
     /// positions have another order.
     KeepsPositions,
+    /// Where a filter leaves out the rest, the log is read past open appends.
+    FiltersPassOpen,
+    /// What others wait for may be readable when an append was given up, but that is not news.
+    GivesUpQuietly,
 }
 
 #[derive(Debug, Clone)]
@@ -40,6 +49,7 @@ struct Late {
     /// The events, at positions that mean nothing.
     inner: MemoryStore,
     positions: Arc<Mutex<Positions>>,
+    board: NewsBoard,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +63,12 @@ struct Positions {
 
 impl Late {
     fn fixture(flaw: Flaw) -> LateFixture {
-        LateFixture(Self { flaw, inner: MemoryStore::new(), positions: Arc::default() })
+        LateFixture(Self {
+            flaw,
+            inner: MemoryStore::new(),
+            positions: Arc::default(),
+            board: NewsBoard::new(),
+        })
     }
 
     /// Draws positions for the events.
@@ -116,12 +131,16 @@ impl Open {
     }
 }
 
-/// However an append ends, its positions come no more.
+/// However an append ends, its positions come no more, and those behind it can be read.
 impl Drop for Open {
     fn drop(&mut self) {
         let mut positions = self.store.positions();
         for (_, position) in &self.drawn {
             positions.open.remove(position);
+        }
+        let is_stored = self.drawn.iter().any(|(id, _)| positions.of_events.contains_key(id));
+        if is_stored || self.store.flaw != Flaw::GivesUpQuietly {
+            self.store.board.announce();
         }
     }
 }
@@ -141,7 +160,9 @@ impl Positions {
     /// The last position that may be read.
     fn end(&self, flaw: Flaw) -> u64 {
         let first = match flaw {
-            Flaw::None | Flaw::KeepsPositions => self.open.first().copied(),
+            Flaw::None | Flaw::KeepsPositions | Flaw::FiltersPassOpen | Flaw::GivesUpQuietly => {
+                self.open.first().copied()
+            }
             Flaw::ReadsPastOpen => None,
             Flaw::WaitsForGaps => (1..=self.last).find(|position| !self.log.contains_key(position)),
         };
@@ -179,18 +200,30 @@ impl EventStore for Late {
         Ok(positions.place(events))
     }
 
-    async fn read_log(&self, after: Position, limit: usize) -> Result<LogPage, StoreError> {
+    async fn read_log(
+        &self,
+        filter: &LogFilter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, StoreError> {
         let positions = self.positions();
         let end = Position::new(positions.end(self.flaw)).max(after);
         let following = (Bound::Excluded(after.get()), Bound::Unbounded);
         let following = positions.log.range(following);
         let following = following.take_while(|(position, _)| **position <= end.get());
+        let following = following.filter(|(_, event)| filter.matches(event));
         let mut events: Vec<RecordedEvent> =
             following.take(limit.saturating_add(1)).map(|(_, event)| event.clone()).collect();
         let all = events.len() <= limit;
         events.truncate(limit);
         let last = events.last().map_or(after, |event| event.position);
-        let through = if all { end } else { last };
+        let through = match self.flaw {
+            Flaw::FiltersPassOpen if all && !filter.is_all() => {
+                Position::new(positions.last).max(end)
+            }
+            _ if all => end,
+            _ => last,
+        };
         Ok(LogPage { events, through })
     }
 
@@ -198,6 +231,10 @@ impl EventStore for Late {
         let positions = self.positions();
         let found = now(self.inner.find(id))?;
         Ok(positions.place(found.into_iter().collect()).pop())
+    }
+
+    fn news(&self) -> News {
+        self.board.news(Duration::MAX)
     }
 }
 
@@ -269,4 +306,15 @@ fn g5_a_log_that_waits_for_what_was_given_up_is_found() {
 #[test]
 fn g6_positions_in_another_order_than_versions_are_found() {
     is_found_by(Flaw::KeepsPositions, CASES[0]);
+}
+
+#[test]
+fn g5_a_log_read_past_open_appends_where_it_is_filtered_is_found() {
+    is_found_by(Flaw::FiltersPassOpen, CASES[3]);
+    is_found_by(Flaw::FiltersPassOpen, CASES[4]);
+}
+
+#[test]
+fn g5_a_log_that_waits_without_news_is_found() {
+    is_found_by(Flaw::GivesUpQuietly, CASES[5]);
 }

@@ -7,8 +7,9 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, LogPage, MemoryStore, Payload, Position,
-    RecordedEvent, Snapshot, SnapshotStore, Store, StoreError, StoreErrorKind, StreamId, Version,
+    Append, AppendError, Appended, EventId, EventStore, LogFilter, LogPage, MemoryStore, News,
+    NewsBoard, Payload, Position, RecordedEvent, Snapshot, SnapshotStore, Store, StoreError,
+    StoreErrorKind, StreamId, Version,
 };
 use cqrs_testkit::conformance::Fixture;
 
@@ -43,6 +44,22 @@ pub(super) enum Flaw {
     ThroughOvershoots,
     ThroughHasNoEnd,
     LogIsByStream,
+    FiltersAreIgnored,
+    FiltersTakePrefixes,
+    FiltersTakeTheFirstName,
+    FiltersTakeEither,
+    FiltersHaveNoCase,
+    FiltersArePatterns,
+    FiltersAreLists,
+    EmptyNamesTakeAll,
+    LimitsComeBeforeFilters,
+    ThroughStaysWithWanted,
+    ThroughOvershootsFilters,
+    NewsIsNeverAnnounced,
+    NewsIsForTheLatest,
+    NewsComesOnce,
+    NewsStaysInItsHandle,
+    NewsIsTooEarly,
     FindsNothing,
     FindsWithoutPayload,
     KeysHaveNoCase,
@@ -83,6 +100,9 @@ pub(super) struct Flawed {
     pub(super) latest: Arc<Mutex<HashMap<StreamId, Version>>>,
     /// What is read where streams are taken for one another.
     pub(super) streams: Arc<Mutex<HashMap<EventId, StreamId>>>,
+    /// Where news is announced in the wrong way: all handles share these boards, and each has one of its own.
+    pub(super) boards: Arc<Mutex<Vec<NewsBoard>>>,
+    pub(super) own_board: NewsBoard,
 }
 
 impl Flawed {
@@ -96,6 +116,8 @@ impl Flawed {
             burnt: Arc::default(),
             latest: Arc::default(),
             streams: Arc::default(),
+            boards: Arc::new(Mutex::new(vec![NewsBoard::new()])),
+            own_board: NewsBoard::new(),
         })
     }
 
@@ -164,7 +186,7 @@ pub(super) struct FlawedFixture(Flawed);
 #[async_trait]
 impl Fixture for FlawedFixture {
     async fn open(&self) -> Arc<dyn Store> {
-        let mut store = self.0.clone();
+        let mut store = Flawed { own_board: NewsBoard::new(), ..self.0.clone() };
         if store.flaw == Flaw::HandlesHaveTheirOwnEvents {
             store.inner = MemoryStore::new();
         }
@@ -175,7 +197,10 @@ impl Fixture for FlawedFixture {
 #[async_trait]
 impl EventStore for Flawed {
     async fn append(&self, append: &Append) -> Result<Appended, AppendError> {
-        self.flawed_append(append).await
+        self.announce_early().await;
+        let appended = self.flawed_append(append).await?;
+        self.announce();
+        Ok(appended)
     }
 
     async fn read_stream(
@@ -195,7 +220,7 @@ impl EventStore for Flawed {
                 self.inner.read_stream(stream, after, limit).await?
             }
             Flaw::KeysArePatterns if stream.key() == "%" => {
-                let log = self.inner.read_log(Position::START, limit).await?;
+                let log = self.inner.read_log(&LogFilter::all(), Position::START, limit).await?;
                 log.events
             }
             _ => {
@@ -207,11 +232,16 @@ impl EventStore for Flawed {
         Ok(events.into_iter().map(|event| self.event(event)).collect())
     }
 
-    async fn read_log(&self, after: Position, limit: usize) -> Result<LogPage, StoreError> {
+    async fn read_log(
+        &self,
+        filter: &LogFilter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, StoreError> {
         self.begin().await?;
         let after = Position::new(self.number(after.get()));
-        let mut page = self.inner.read_log(after, limit).await?;
-        let all = self.inner.read_log(Position::START, usize::MAX).await?;
+        let mut page = self.filtered(filter, after, limit).await?;
+        let all = self.inner.read_log(&LogFilter::all(), Position::START, usize::MAX).await?;
         let next = |position: Position| Position::new(position.get().saturating_add(1));
         match self.flaw {
             Flaw::LogSkipsAfterFullPages if limit > 0 && page.events.len() == limit => {
@@ -251,6 +281,10 @@ impl EventStore for Flawed {
             _ => {}
         }
         Ok(found.map(|event| self.event(event)))
+    }
+
+    fn news(&self) -> News {
+        self.flawed_news()
     }
 }
 

@@ -1,0 +1,245 @@
+//! Takes events into the read model: in batches, one by one where one fails, and from parked streams (G7, G8).
+
+use super::runner::{ParkedError, What};
+use super::status::{Phase, Stopped};
+use super::worker::{Interrupted, LONGEST_DELAY, Worker, delays};
+use super::{Parked, Projection, ReadModel as _, Transaction};
+use crate::event::{DecodeReason, Event as _, RecordedEvent};
+use crate::store::{BoxError, LogPage};
+use crate::stream::StreamId;
+use crate::version::Position;
+
+/// An event that could not be taken.
+struct Failure {
+    /// Which of the batch.
+    index: usize,
+    error: BoxError,
+    /// A newer program has written it, so that it is for a newer program to take it: this one waits to be replaced.
+    is_newer: bool,
+}
+
+impl<P: Projection> Worker<P> {
+    /// Takes a page of events: all in one transaction, or, where one fails, those before it, that one by itself, and
+    /// those behind it.
+    pub(super) async fn take(&mut self, page: LogPage) -> Result<(), Interrupted> {
+        let mut events = &page.events[..];
+        while let Some(last) = events.last() {
+            let end = last.position;
+            let Some(failure) = self.take_batch(events, end).await? else {
+                break;
+            };
+            let (before, rest) = events.split_at(failure.index);
+            if let Some(last) = before.last() {
+                // Where one of these fails as well this time, it is its turn now.
+                if self.take_batch(before, last.position).await?.is_some() {
+                    continue;
+                }
+            }
+            let Some((failed, behind)) = rest.split_first() else {
+                break;
+            };
+            self.take_or_park(failed, failure).await?;
+            events = behind;
+        }
+        self.move_to(page.through);
+        Ok(())
+    }
+
+    /// Takes events in one transaction that moves the checkpoint to `end`; or nothing, if one of them fails.
+    async fn take_batch(
+        &mut self,
+        events: &[RecordedEvent],
+        end: Position,
+    ) -> Result<Option<Failure>, Interrupted> {
+        let mut transaction = self.model.begin().await.map_err(|error| self.failed(error))?;
+        for (index, event) in events.iter().enumerate() {
+            // The event waits with those of its stream that came before it.
+            if self.parked.contains_key(&event.stream) {
+                continue;
+            }
+            if let Err((error, is_newer)) = self.take_one(event, &mut transaction).await {
+                return Ok(Some(Failure { index, error, is_newer }));
+            }
+        }
+        self.commit(transaction, end).await?;
+        Ok(None)
+    }
+
+    async fn take_one(
+        &self,
+        event: &RecordedEvent,
+        transaction: &mut Transaction<P>,
+    ) -> Result<(), (BoxError, bool)> {
+        let decoded = P::Event::decode(event).map_err(|error| {
+            let is_newer = matches!(error.reason, DecodeReason::SchemaVersion { current }
+                if event.schema_version > current);
+            (BoxError::from(error), is_newer)
+        })?;
+        let taken = self.projection.dispatch(decoded, event, transaction).await;
+        taken.map_err(|error| (error, false))
+    }
+
+    async fn commit(
+        &mut self,
+        transaction: Transaction<P>,
+        end: Position,
+    ) -> Result<(), Interrupted> {
+        let Some(mut lease) = self.lease else { return Err(Interrupted::LeaseLost) };
+        lease.position = lease.position.max(end);
+        let committed = self.model.commit(transaction, &self.id, lease, self.options.lease).await;
+        if !committed.map_err(|error| self.failed(error))? {
+            return Err(Interrupted::LeaseLost);
+        }
+        self.committed(lease.position);
+        Ok(())
+    }
+
+    /// Tries an event that has failed once more and more slowly, and parks its stream if it does not pass.
+    async fn take_or_park(
+        &mut self,
+        event: &RecordedEvent,
+        mut failure: Failure,
+    ) -> Result<(), Interrupted> {
+        let mut delays = delays();
+        let mut attempts = 1;
+        while attempts < self.options.attempts || failure.is_newer {
+            let reason = describe(event, &failure.error);
+            tracing::warn!(projection = P::NAME, reason, attempts, "trying again");
+            self.report(|status| {
+                (status.phase, status.last_error) = (Phase::Retrying, Some(reason));
+            });
+            tokio::time::sleep(delays.next().unwrap_or(LONGEST_DELAY)).await;
+            self.renew_if_due().await?;
+            match self.take_batch(std::slice::from_ref(event), event.position).await? {
+                None => {
+                    self.report(|status| {
+                        (status.phase, status.last_error) = (Phase::CatchingUp, None);
+                    });
+                    return Ok(());
+                }
+                Some(again) => failure = again,
+            }
+            attempts += 1;
+        }
+        self.park(event, attempts, &failure.error).await
+    }
+
+    async fn park(
+        &mut self,
+        event: &RecordedEvent,
+        attempts: u32,
+        error: &BoxError,
+    ) -> Result<(), Interrupted> {
+        let parked = Parked {
+            stream: event.stream.clone(),
+            version: event.version,
+            position: event.position,
+            event_type: event.event_type.to_string(),
+            attempts,
+            error: error.to_string(),
+        };
+        let mut transaction = self.model.begin().await.map_err(|error| self.failed(error))?;
+        let noted = self.model.park(&mut transaction, &self.id, &parked).await;
+        noted.map_err(|error| self.failed(error))?;
+        self.commit(transaction, event.position).await?;
+        tracing::error!(projection = P::NAME, reason = describe(event, error), "stream parked");
+        self.parked.insert(parked.stream.clone(), parked);
+        let parked = self.parked.len();
+        self.report(|status| status.parked = parked);
+        if parked > self.options.max_parked {
+            let stopped = Stopped::TooManyParked { projection: P::NAME, parked };
+            return Err(Interrupted::Stopped(stopped));
+        }
+        Ok(())
+    }
+
+    /// Takes the events of a parked stream up to where the projection is, in order. Each page is a transaction, which
+    /// also moves the place where the stream is parked.
+    pub(super) async fn unpark(
+        &mut self,
+        stream: &StreamId,
+        what: What,
+    ) -> Result<Result<(), ParkedError>, Interrupted> {
+        let mut discard = what == What::Discard;
+        loop {
+            let Some(parked) = self.parked.get(stream).cloned() else {
+                return Ok(Err(ParkedError::NotParked(stream.clone())));
+            };
+            let after = parked.version.previous();
+            let page = self.store.read_stream(stream, after, self.options.batch).await;
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => return Ok(Err(error.into())),
+            };
+            let is_full = page.len() == self.options.batch;
+            let waiting = |event: &&RecordedEvent| event.position <= self.position();
+            let waiting: Vec<&RecordedEvent> = page.iter().take_while(waiting).collect();
+            let mut transaction = self.model.begin().await.map_err(|error| self.failed(error))?;
+            let mut failure = None;
+            for event in &waiting {
+                let is_wanted = P::Event::knows(&event.event_type);
+                if !is_wanted || std::mem::take(&mut discard) {
+                    continue;
+                }
+                if let Err((error, _)) = self.take_one(event, &mut transaction).await {
+                    failure = Some((*event, error));
+                    break;
+                }
+            }
+            if let Some((event, error)) = failure {
+                drop(transaction);
+                return self.park_again(&parked, event, &error).await.map(Err);
+            }
+            let done = !is_full || waiting.len() < page.len();
+            if done {
+                let removed = self.model.unpark(&mut transaction, &self.id, stream).await;
+                removed.map_err(|error| self.failed(error))?;
+                self.commit(transaction, self.position()).await?;
+                self.parked.remove(stream);
+                let parked = self.parked.len();
+                self.report(|status| status.parked = parked);
+                return Ok(Ok(()));
+            }
+            // More to come: what is done so far is committed, and the stream stays parked behind it.
+            let last = waiting.last().map_or(parked.version, |event| event.version);
+            let moved = Parked { version: last.plus(1), ..parked };
+            let noted = self.model.park(&mut transaction, &self.id, &moved).await;
+            noted.map_err(|error| self.failed(error))?;
+            self.commit(transaction, self.position()).await?;
+            self.parked.insert(stream.clone(), moved);
+        }
+    }
+
+    /// An event of a parked stream has failed again. What came before it in its page is rolled back with it and comes
+    /// again at the next replay.
+    async fn park_again(
+        &mut self,
+        parked: &Parked,
+        event: &RecordedEvent,
+        error: &BoxError,
+    ) -> Result<ParkedError, Interrupted> {
+        let noted = Parked {
+            attempts: parked.attempts.saturating_add(1),
+            error: describe(event, error),
+            ..parked.clone()
+        };
+        let mut transaction = self.model.begin().await.map_err(|error| self.failed(error))?;
+        let stored = self.model.park(&mut transaction, &self.id, &noted).await;
+        stored.map_err(|error| self.failed(error))?;
+        self.commit(transaction, self.position()).await?;
+        self.parked.insert(noted.stream.clone(), noted);
+        Ok(ParkedError::Failed {
+            stream: event.stream.clone(),
+            version: event.version,
+            event_type: event.event_type.to_string(),
+            error: error.to_string(),
+        })
+    }
+}
+
+fn describe(event: &RecordedEvent, error: &BoxError) -> String {
+    format!(
+        "event `{}` v{} at version {} of stream `{}` (position {}): {error}",
+        event.event_type, event.schema_version, event.version, event.stream, event.position
+    )
+}
