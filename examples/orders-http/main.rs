@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use cqrs::{BuildError, Bus, SqliteStore, Store};
+use cqrs::{BuildError, Bus, EventStore as _, SqliteStore, Store};
 use tower::timeout::TimeoutLayer;
 
 use crate::checkout::{CancelOrder, Checkout, PlaceOrder};
@@ -47,7 +47,8 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    let bus = build_bus(open_store(&arguments.store).await?)?;
+    let store = open_store(&arguments.store).await?;
+    let bus = build_bus(store.clone())?;
     let listener = tokio::net::TcpListener::bind(arguments.listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
     let stopped = async {
@@ -57,6 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     };
     axum::serve(listener, routes::router(bus)).with_graceful_shutdown(stopped).await?;
+    store.close().await;
     Ok(())
 }
 

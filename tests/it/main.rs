@@ -8,6 +8,7 @@ mod domain;
 mod guarantees;
 mod layers;
 mod project;
+mod projections;
 mod properties;
 mod snapshots;
 mod subscriptions;

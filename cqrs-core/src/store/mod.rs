@@ -78,6 +78,10 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
 
     /// Tells a reader of the log when to look for more.
     fn news(&self) -> News;
+
+    /// Waits for what is going on and gives the connections back; what is asked of the store afterwards fails. Nothing is
+    /// lost without it: every append is durable when it returns.
+    async fn close(&self) {}
 }
 
 /// Keeps the latest snapshot of each stream. Snapshots are a cache: losing them costs time, never data (G9).
@@ -169,6 +173,10 @@ impl<S: EventStore + ?Sized> EventStore for Arc<S> {
 
     fn news(&self) -> News {
         (**self).news()
+    }
+
+    async fn close(&self) {
+        (**self).close().await;
     }
 }
 

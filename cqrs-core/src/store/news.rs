@@ -61,8 +61,9 @@ impl News {
     pub async fn wait(&mut self) {
         /// As good as never, and clocks can count to it.
         const LONGEST: Duration = Duration::from_hours(365 * 24);
-        let interval = &self.interval;
-        let look_at = *self.look_at.get_or_insert_with(|| Instant::now() + interval().min(LONGEST));
+        let next = Instant::now() + (self.interval)().min(LONGEST);
+        let look_at = self.look_at.map_or(next, |kept| kept.min(next));
+        self.look_at = Some(look_at);
         let announced = tokio::time::timeout_at(look_at, self.announced.changed()).await;
         if let Ok(Err(_gone)) = announced {
             // Without the store nobody announces what others append.
