@@ -248,6 +248,31 @@ async fn each_call_is_one_statement_in_one_round_trip_without_begin_or_commit() 
     assert_eq!(sent(), ['Q']);
 }
 
+/// The session that listens would belong to whoever the pooler gives it to, who can't cope with what it hears.
+#[tokio::test]
+async fn behind_a_pooler_the_store_does_not_listen_and_readers_find_events_all_the_same() {
+    let (direct, database) = store("pooler").await;
+    let (store, proxy) = through_proxy(&database, 2).await;
+    proxy.pool_sessions();
+    let mut news = store.news();
+    // That it tries again shows that it has made up its mind.
+    let asks = "SELECT current_setting('cqrs.session'";
+    while proxy.statements(asks) < 2 {
+        assert_eq!(proxy.statements("LISTEN"), 0);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    add(&direct, "a").await;
+    while log(&store).await.is_empty() {
+        news.wait().await;
+    }
+    // Without the pooler it does.
+    let (store, proxy) = through_proxy(&database, 2).await;
+    store.news();
+    while proxy.statements("LISTEN") == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 #[tokio::test]
 async fn passwords_stay_out_of_debug_output_and_errors() {
     let options = PostgresStore::options("postgres://user:hunter2@127.0.0.1:1/x");

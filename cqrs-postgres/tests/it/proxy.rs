@@ -32,6 +32,10 @@ struct Shared {
     server: Mutex<(String, u16)>,
     /// The kinds of the messages clients have sent, but for hints.
     sent: Mutex<Vec<char>>,
+    /// The texts of statements that were sent without parameters.
+    statements: Mutex<Vec<String>>,
+    /// Whether to act as a pooler that shares sessions.
+    pooling: Mutex<bool>,
     next_cut: Mutex<Option<Cut>>,
     /// Whether to close every connection that is opened.
     refusing: Mutex<bool>,
@@ -80,6 +84,18 @@ impl Proxy {
         *self.shared.server.lock().unwrap() = address(server);
     }
 
+    /// From now on, keeps settings that clients begin their session with from the server, as a pooler does that hands
+    /// out sessions it has begun itself.
+    pub(crate) fn pool_sessions(&self) {
+        *self.shared.pooling.lock().unwrap() = true;
+    }
+
+    /// How many statements without parameters began like this.
+    pub(crate) fn statements(&self, beginning: &str) -> usize {
+        let statements = self.shared.statements.lock().unwrap();
+        statements.iter().filter(|statement| statement.starts_with(beginning)).count()
+    }
+
     pub(crate) fn cuts(&self) -> usize {
         *self.shared.cuts.lock().unwrap()
     }
@@ -110,7 +126,10 @@ async fn requests(
 ) {
     // The first message has no kind.
     let length = client.read_u32().await.unwrap_or(4);
-    let Ok(startup) = rest(&mut client, length).await else { return };
+    let Ok(mut startup) = rest(&mut client, length).await else { return };
+    if *shared.pooling.lock().unwrap() {
+        rename_settings(&mut startup);
+    }
     server.write_u32(length).await.unwrap();
     server.write_all(&startup).await.unwrap();
     while let Ok(kind) = client.read_u8().await {
@@ -119,6 +138,10 @@ async fn requests(
         // Hints to readers come when they like.
         if !body.windows(HINT.len()).any(|window| window == HINT) {
             shared.sent.lock().unwrap().push(char::from(kind));
+        }
+        if kind == b'Q' {
+            let statement = String::from_utf8_lossy(&body).into_owned();
+            shared.statements.lock().unwrap().push(statement);
         }
         if kind == b'B'
             && let Some(wanted) = shared.next_cut.lock().unwrap().take()
@@ -135,6 +158,15 @@ async fn requests(
         if server.write_all(&message).await.is_err() {
             return;
         }
+    }
+}
+
+/// Turns settings of the store into others that nobody reads.
+fn rename_settings(startup: &mut [u8]) {
+    let setting = b"-c cqrs.";
+    let found = startup.windows(setting.len()).position(|window| window == setting);
+    if let Some(at) = found {
+        startup[at + setting.len() - 2] = b'x';
     }
 }
 
