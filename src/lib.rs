@@ -2,7 +2,7 @@
 
 pub use cqrs_core::*;
 #[cfg(feature = "derive")]
-pub use cqrs_derive::{Aggregate, Command, Event, Query};
+pub use cqrs_derive::{Aggregate, Command, Event, Projection, Query};
 #[cfg(feature = "postgres")]
 pub use cqrs_postgres::{self as postgres, PostgresStore};
 #[cfg(feature = "sqlite")]
@@ -15,8 +15,9 @@ pub use cqrs_core::__private;
 pub mod prelude {
     pub use cqrs_core::{
         Aggregate, Apply, Bus, Command, CommandContext, CommandHandler, Committed, Decision,
-        DispatchError, Event, Handle, Query, QueryError, QueryHandler, emit, ensure,
+        DispatchError, Event, Handle, Project, Projection, Query, QueryError, QueryHandler, emit,
+        ensure,
     };
     #[cfg(feature = "derive")]
-    pub use cqrs_derive::{Aggregate, Command, Event, Query};
+    pub use cqrs_derive::{Aggregate, Command, Event, Projection, Query};
 }

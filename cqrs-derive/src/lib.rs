@@ -1,4 +1,4 @@
-//! Derive macros of the `cqrs` framework: `Event`, `Aggregate`, `Command` and `Query`.
+//! Derive macros of the `cqrs` framework: `Event`, `Aggregate`, `Command`, `Query` and `Projection`.
 //!
 //! Use them through the facade `cqrs`, with its feature `derive`. Each reads its type, checks it and writes impls that
 //! name everything by its whole path. All mistakes of a type are reported at once, each where it was made.
@@ -8,11 +8,14 @@ mod attr;
 mod command;
 mod errors;
 mod event;
+mod events;
 mod message;
 mod names;
+mod projection;
 mod query;
 mod serde_attr;
 mod subject;
+mod text;
 
 #[cfg(test)]
 mod tests;
@@ -171,10 +174,30 @@ pub fn derive_aggregate(input: TokenStream) -> TokenStream {
 /// | `id = field` | the field with the key of the aggregate, by name or by index; in an enum every variant has it, of one type |
 /// | `outcome = Type` | without an aggregate: what comes of it; by default `()` |
 /// | `error = Type` | without an aggregate: why it is refused; by default [`Infallible`](std::convert::Infallible) |
-/// | `name = "…"` | its name in traces, metrics and errors, and part of what makes it idempotent under a key: keep it when the type gets another name; by default that of the type; the variant of an enum follows, as in `AccountCommand::Open` |
+/// | `name = "…"` | its name in traces, metrics and errors; by default that of the type |
 /// | `crate = path` | where the framework is, if not at `::cqrs` |
 ///
 /// Either `aggregate` and `id`, or one of `outcome` and `error`, must be there.
+///
+/// # Names
+///
+/// The name of an enum is followed by that of the variant, as in `AccountCommand::Open`. Names have at most 128 bytes:
+/// ASCII letters, digits, `_`, `-` and `.`.
+///
+/// A command that is sent again under the same idempotency key is known by its name. So keep the name when a type or a
+/// variant gets another one in Rust, with `name` on the type or on the variant:
+///
+/// ```
+/// # use cqrs::Command;
+/// #[derive(Clone, Command)]
+/// #[command(outcome = u64, name = "AccountCommand")]
+/// enum Administer {
+///     #[command(name = "Close")]
+///     Terminate,
+/// }
+///
+/// assert_eq!(Administer::Terminate.name(), "AccountCommand::Close");
+/// ```
 #[proc_macro_derive(Command, attributes(command))]
 pub fn derive_command(input: TokenStream) -> TokenStream {
     command::derive(&parse_macro_input!(input as DeriveInput)).into()
@@ -205,4 +228,73 @@ pub fn derive_command(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Query, attributes(query))]
 pub fn derive_query(input: TokenStream) -> TokenStream {
     query::derive(&parse_macro_input!(input as DeriveInput)).into()
+}
+
+/// Makes a type a projection, which keeps a read model up to date from events.
+///
+/// ```
+/// use cqrs::{BoxError, Event, MemoryModel, MemoryTransaction, Project, Projection, RecordedEvent};
+///
+/// #[derive(Event)]
+/// #[event(name = "door.opened")]
+/// struct Opened;
+///
+/// #[derive(Event)]
+/// #[event(name = "door.closed")]
+/// struct Closed;
+///
+/// /// How many doors are open.
+/// #[derive(Projection)]
+/// #[projection(name = "open_doors", model = MemoryModel<u64>, events(Opened, Closed))]
+/// struct OpenDoors;
+///
+/// impl Project<Opened> for OpenDoors {
+///     async fn project(
+///         &self,
+///         _: Opened,
+///         _: &RecordedEvent,
+///         open: &mut MemoryTransaction<u64>,
+///     ) -> Result<(), BoxError> {
+///         open.value += 1;
+///         Ok(())
+///     }
+/// }
+///
+/// impl Project<Closed> for OpenDoors {
+///     async fn project(
+///         &self,
+///         _: Closed,
+///         _: &RecordedEvent,
+///         open: &mut MemoryTransaction<u64>,
+///     ) -> Result<(), BoxError> {
+///         open.value -= 1;
+///         Ok(())
+///     }
+/// }
+///
+/// assert_eq!(OpenDoors::NAME, "open_doors");
+/// assert!(<OpenDoors as Projection>::Event::knows("door.closed"));
+/// ```
+///
+/// # Options
+///
+/// | option | meaning |
+/// |---|---|
+/// | `model = Type` | where its rows are, a `ReadModel`; must be there |
+/// | `events(A, B, …)` | the types of the events it wants, each a struct or an enum, from any crate; for each there is an `impl Project` |
+/// | `name = "…"` | the name of its checkpoint; by default the type's name in snake case |
+/// | `version = N` | raise it with every change of what `project` does with events, from 1 on; by default 1 |
+/// | `crate = path` | where the framework is, if not at `::cqrs` |
+///
+/// The name has at most 128 bytes: ASCII letters, digits, `_`, `-` and `.`. With `name` given, renaming the type leaves
+/// the projection its checkpoint; under another name it begins at the first event.
+///
+/// With one listed type, that is `Projection::Event`; with several, it is a generated type that each of them converts
+/// into. Two listed types with the same stored name do not compile.
+///
+/// Where a projection has type parameters, the bounds of its `impl Project`s stand at the type as well. It can list
+/// several types with up to 256 event types together.
+#[proc_macro_derive(Projection, attributes(projection))]
+pub fn derive_projection(input: TokenStream) -> TokenStream {
+    projection::derive(&parse_macro_input!(input as DeriveInput)).into()
 }

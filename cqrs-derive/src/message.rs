@@ -8,18 +8,18 @@ use crate::errors::Errors;
 use crate::names::{self, MAX_EVENT_TYPE_BYTES};
 use crate::subject::Subject;
 
-/// The name in traces, metrics and errors: that of the type, unless it is given.
-pub(crate) fn name(given: Option<&LitStr>, subject: &Subject, errors: &mut Errors) -> String {
+/// The name in traces, metrics and errors: that of the type or variant, unless it is given.
+pub(crate) fn name(given: Option<&LitStr>, default: &str, errors: &mut Errors) -> String {
     let Some(given) = given else {
-        return subject.name.clone();
+        return default.to_owned();
     };
     let name = given.value();
     if let Some(problem) = names::problem(&name, MAX_EVENT_TYPE_BYTES) {
         errors.at(
             given,
             format_args!(
-                "{name:?} can't be a name in metrics: {problem}; write a name like `name = {:?}`, or leave it out",
-                subject.name
+                "{name:?} can't be a name in metrics: {problem}; write a name like `name = {default:?}`, or leave it \
+                 out"
             ),
         );
     }

@@ -4,7 +4,8 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, Data, DeriveInput, GenericParam, Generics, Path, Type, TypeParamBound, parse_quote,
+    Attribute, Data, DeriveInput, GenericParam, Generics, Path, Type, TypeParamBound, Visibility,
+    parse_quote,
 };
 
 use crate::errors::Errors;
@@ -15,6 +16,7 @@ pub(crate) struct Subject {
     pub(crate) ident: Ident,
     /// The name of the type, without `r#`.
     pub(crate) name: String,
+    pub(crate) visibility: Visibility,
     /// Its parameters, without lifetimes.
     pub(crate) generics: Generics,
     /// The type with its parameters.
@@ -37,6 +39,7 @@ impl Subject {
         Self {
             ident: input.ident.clone(),
             name: names::plain(&input.ident),
+            visibility: input.vis.clone(),
             generics: without_lifetimes(&input.generics),
             self_type: self_type(input),
             allows: allows(input),

@@ -6,8 +6,13 @@ use syn::DeriveInput;
 
 type Derive = fn(&DeriveInput) -> TokenStream;
 
-const DERIVES: [Derive; 4] =
-    [crate::event::derive, crate::aggregate::derive, crate::command::derive, crate::query::derive];
+const DERIVES: [Derive; 5] = [
+    crate::event::derive,
+    crate::aggregate::derive,
+    crate::command::derive,
+    crate::query::derive,
+    crate::projection::derive,
+];
 
 /// Numbers that look random and are the same in every run.
 struct Random(u64);
@@ -21,7 +26,7 @@ impl Random {
 
     fn tokens(&mut self, depth: usize) -> TokenStream {
         const WORDS: &str = "name prefix version crate events category error snapshot every replay_ms aggregate id \
-            outcome output event tag skip untagged Self T Account r#type _ crate , , , , = = = == :: < > ! # & * - . \
+            outcome output model event tag skip untagged Self T Account r#type _ crate , , , , = = = == :: < > ! # & * - . \
             ; 0 1 2 -1 1.5 99999999999999999999999 0xff 1u8 \"\" \"a\" \"a b\" \"a.\" \"\\0\" \"crate::x\" 'c' b\"x\" \
             r\"x\" \"x\"y 'a é dyn impl fn";
         let words: Vec<&str> = WORDS.split_whitespace().collect();
@@ -48,7 +53,7 @@ impl Random {
     }
 
     fn attributes(&mut self) -> TokenStream {
-        const NAMES: [&str; 5] = ["event", "aggregate", "command", "query", "serde"];
+        const NAMES: [&str; 6] = ["event", "aggregate", "command", "query", "projection", "serde"];
         let attributes = (0..self.below(4)).map(|_| {
             let name: TokenStream = NAMES[self.below(NAMES.len())].parse().unwrap();
             let tokens = self.tokens(2);
@@ -120,7 +125,7 @@ fn all_mistakes_are_reported_together() {
 
 #[test]
 fn the_path_to_the_framework_is_used_everywhere() {
-    let inputs: [(Derive, TokenStream); 8] = [
+    let inputs: [(Derive, TokenStream); 10] = [
         (
             DERIVES[0],
             quote!(
@@ -178,6 +183,20 @@ fn the_path_to_the_framework_is_used_everywhere() {
             quote!(
                 #[query(crate = my::framework, output = B)]
                 struct A;
+            ),
+        ),
+        (
+            DERIVES[4],
+            quote!(
+                #[projection(crate = my::framework, model = M, events(B))]
+                struct A;
+            ),
+        ),
+        (
+            DERIVES[4],
+            quote!(
+                #[projection(crate = my::framework, model = M<T>, events(B<T>, C))]
+                struct A<T>(T);
             ),
         ),
     ];

@@ -1,4 +1,4 @@
-//! The embedded store of the `cqrs` framework: events and snapshots in one SQLite file.
+//! The embedded store of the `cqrs` framework: events, snapshots and read models in SQLite files.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -24,7 +24,9 @@
 //! - Any number of processes on one machine may use one file. They wait for each other's writes, for at most
 //!   [`busy_timeout`](SqliteOptions::busy_timeout); then the append fails with kind
 //!   [`Busy`](cqrs_core::StoreErrorKind::Busy) and may be repeated.
-//! - A future may be dropped at any time: the append behind it is stored or not, and the store goes on (G14).
+//! - The rows of a projection and its checkpoint are committed together, by whoever holds its lease then and by nobody
+//!   else (G7); see [`SqliteModel`].
+//! - A future may be dropped at any time: what it was doing is stored whole or not at all, and the store goes on (G14).
 //!
 //! # The file
 //! It is in write-ahead logging: beside `bank.db` there are `bank.db-wal` and `bank.db-shm` while it is open. Copy it
@@ -35,9 +37,14 @@
 mod append;
 mod error;
 mod migrate;
+mod model;
 mod read;
 mod rows;
 mod snapshot;
 mod store;
 
+/// The driver, in the version this crate uses: what handlers of projections write their rows with.
+pub use sqlx;
+
+pub use self::model::{SqliteModel, SqliteTransaction};
 pub use self::store::{SqliteOptions, SqliteStore};

@@ -21,6 +21,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "snapshots",
         sql: include_str!("../migrations/0002_snapshots.sql"),
     },
+    Migration {
+        number: 3,
+        name: "projections",
+        sql: include_str!("../migrations/0003_projections.sql"),
+    },
 ];
 
 /// Makes the changes that this file lacks, all in one transaction; several processes may try at once.

@@ -11,11 +11,13 @@ use cqrs_core::{
     Position, RecordedEvent, Snapshot, SnapshotStore, StoreError, StoreErrorKind, StreamId,
     Version,
 };
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, query_scalar};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, query, query_scalar};
 use tracing::debug;
 
-use crate::{append, error, migrate, read, snapshot};
+use crate::{SqliteModel, append, error, migrate, read, snapshot};
 
 /// Keeps events in one SQLite file.
 ///
@@ -75,8 +77,18 @@ impl SqliteStore {
         Ok(Self { path: options.path.into(), readers: pool.clone(), writer: pool, board })
     }
 
-    /// Waits for what is going on and closes the connections of this store and all its clones, which then fail with
-    /// kind [`Unavailable`](StoreErrorKind::Unavailable).
+    /// Read models in the same file, over the connections of this store.
+    ///
+    /// There is one connection that writes: while a transaction of a projection is open, appends through this store
+    /// wait for it, so the projection's batches should be done in a small part of the
+    /// [busy timeout](SqliteOptions::busy_timeout). A handler must not append through this store, nor send commands
+    /// that do: it would wait for its own transaction, until an error of kind [`Busy`](StoreErrorKind::Busy) ends that.
+    pub fn model(&self) -> SqliteModel {
+        SqliteModel::new(self.path.clone(), self.writer.clone(), self.readers.clone())
+    }
+
+    /// Waits for what is going on and closes the connections of this store, all its clones and models, which then fail
+    /// with kind [`Unavailable`](StoreErrorKind::Unavailable).
     ///
     /// The last one to close a file leaves it without the `-wal` and `-shm` files beside it. Nothing is lost without
     /// closing: every append is durable when it returns.
@@ -172,7 +184,20 @@ impl SqliteOptions {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
+            .before_acquire(|connection, _| Box::pin(is_mended(connection)))
     }
+}
+
+/// Makes a connection usable on which SQLite has ended a transaction by itself, as it does when the disk is full. The
+/// driver has then failed to roll back what was gone, and believes in an open transaction ever since.
+async fn is_mended(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        query("BEGIN").execute(&mut *connection).await?;
+        // The driver refuses a second one, and in doing so rolls back the first, which now is there.
+        drop(connection.begin_with("BEGIN").await);
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 /// Makes a database ready: the journal, the tables.
@@ -257,6 +282,11 @@ impl EventStore for SqliteStore {
         const INTERVAL: Duration = Duration::from_millis(10);
         self.board.news(INTERVAL)
     }
+
+    async fn close(&self) {
+        // The method of the store itself, which has the same name.
+        SqliteStore::close(self).await;
+    }
 }
 
 #[async_trait]
@@ -295,7 +325,7 @@ mod tests {
     async fn readers_can_not_write() {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(directory.path().join("bank.db")).await.unwrap();
-        let written = sqlx::query("DELETE FROM cqrs_events").execute(&store.readers).await;
+        let written = query("DELETE FROM cqrs_events").execute(&store.readers).await;
         assert!(written.is_err());
     }
 }

@@ -35,7 +35,11 @@ impl History {
         (Self { refused: refused.clone() }, refused)
     }
 
-    fn note(recorded: &RecordedEvent, transaction: &mut MemoryTransaction<Histories>, what: String) {
+    fn note(
+        recorded: &RecordedEvent,
+        transaction: &mut MemoryTransaction<Histories>,
+        what: String,
+    ) {
         let key = recorded.stream.key().to_owned();
         transaction.value.entry(key).or_default().push(what);
     }
@@ -78,8 +82,10 @@ struct Setting {
 
 impl Setting {
     fn new() -> Self {
-        let store = Arc::new(FaultyStore::new(MemoryStore::new()));
-        let bus = Bus::builder(store.clone()).aggregate::<Counter>().build().unwrap();
+        let events = MemoryStore::new();
+        // Only the projections meet the faults.
+        let store = Arc::new(FaultyStore::new(events.clone()));
+        let bus = Bus::builder(events).aggregate::<Counter>().build().unwrap();
         Self { store, bus, model: MemoryModel::new(Histories::new()) }
     }
 

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use cqrs::{
-    Append, Event as _, EventId, EventStore as _, ExpectedVersion, FollowError, LogFilter,
-    MemoryStore, Metadata, NewEvent, Payload, Position, PostgresStore, RecordedEvent, SqliteStore,
-    Store, StoreErrorKind, StreamId, Subscription, Version,
+    Append, AppendError, Appended, Event as _, EventId, EventStore, ExpectedVersion, FollowError,
+    LogFilter, LogPage, MemoryStore, Metadata, NewEvent, News, Payload, Position, PostgresStore,
+    RecordedEvent, SqliteStore, Store, StoreError, StoreErrorKind, StreamId, Subscription, Version,
 };
 use cqrs_testkit::FaultyStore;
 use futures_util::StreamExt as _;
@@ -294,4 +295,57 @@ async fn a_stream_is_followed_while_an_append_elsewhere_is_held_open() {
     held.commit().await.unwrap();
     let mut log = Subscription::of_log(store, LogFilter::all());
     assert_eq!(soon(amounts(&mut log, 2)).await, [1, 2]);
+}
+
+/// A store to which somebody appends just when a read found nothing.
+#[derive(Debug)]
+struct LateAppends(MemoryStore);
+
+#[async_trait]
+impl EventStore for LateAppends {
+    async fn append(&self, append: &Append) -> Result<Appended, AppendError> {
+        self.0.append(append).await
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let read = self.0.read_stream(stream, after, limit).await;
+        if read.as_ref().is_ok_and(Vec::is_empty) {
+            add(&self.0, "a", [1]).await;
+        }
+        read
+    }
+
+    async fn read_log(
+        &self,
+        filter: &LogFilter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, StoreError> {
+        let read = self.0.read_log(filter, after, limit).await;
+        if read.as_ref().is_ok_and(|page| page.events.is_empty()) {
+            add(&self.0, "a", [1]).await;
+        }
+        read
+    }
+
+    async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {
+        self.0.find(id).await
+    }
+
+    fn news(&self) -> News {
+        self.0.news()
+    }
+}
+
+#[tokio::test]
+async fn g5_what_is_appended_between_reading_and_waiting_comes() {
+    let mut log = Subscription::of_log(LateAppends(MemoryStore::new()), LogFilter::all());
+    assert_eq!(soon(amounts(&mut log, 3)).await, [1, 1, 1]);
+    let mut stream = Subscription::of_stream(LateAppends(MemoryStore::new()), counter("a"));
+    assert_eq!(soon(amounts(&mut stream, 3)).await, [1, 1, 1]);
 }

@@ -59,7 +59,8 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
     /// position.
     ///
     /// A reader that goes on from [`LogPage::through`] sees every committed event it wants exactly once (G5) and the
-    /// events of one stream in order of version (G6), whatever the order in which writers commit.
+    /// events of one stream in order of version (G6), whatever the order in which writers commit. Fewer than `limit`
+    /// events mean that the end was reached: that of the log, or where an append that is not decided yet holds it up.
     ///
     /// # Errors
     /// When the store can't be read, or holds a row that is not an event.
@@ -76,7 +77,8 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
     /// When the store can't be read, or holds a row that is not an event.
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError>;
 
-    /// Tells a reader of the log when to look for more.
+    /// Tells a reader of the log when to look for more: after an append, and after one that held the log up has ended,
+    /// whether or not it stored anything. A store that can't announce all of that has readers look at intervals.
     fn news(&self) -> News;
 
     /// Waits for what is going on and gives the connections back; what is asked of the store afterwards fails. Nothing is

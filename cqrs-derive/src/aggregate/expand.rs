@@ -2,47 +2,33 @@
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::Type;
 use syn::spanned::Spanned as _;
+use syn::{Path, Type};
 
-use super::{Aggregate, Policy, Snapshots, union};
+use super::{Aggregate, Policy, Snapshots};
+use crate::events::AllEvents;
 use crate::message;
 use crate::subject::{associated, located, moved};
 
 pub(super) fn aggregate(aggregate: &Aggregate) -> TokenStream {
-    match &*aggregate.events {
-        [event] => {
-            let dispatch = apply(aggregate, event, &quote!(__event));
-            implement(aggregate, &quote!(#event), &associated("Event", event), &dispatch)
-        }
-        _ => union::aggregate(aggregate),
-    }
+    let all = AllEvents::of(&aggregate.cqrs, &aggregate.subject, &aggregate.events);
+    all.beside(&implement(aggregate, &all))
 }
 
-/// `self.apply(event)`, such that a missing `Apply` is reported at the listed type.
-pub(super) fn apply(aggregate: &Aggregate, event: &Type, value: &TokenStream) -> TokenStream {
-    let at = located(event.span());
-    let cqrs = moved(&aggregate.cqrs, at);
-    quote_spanned!(at=> <Self as #cqrs::Apply<#event>>::apply(self, #value))
-}
-
-/// `impl Aggregate`, with events of type `event`, which `associated_event` declares.
-pub(super) fn implement(
-    aggregate: &Aggregate,
-    event: &TokenStream,
-    associated_event: &TokenStream,
-    dispatch: &TokenStream,
-) -> TokenStream {
+fn implement(aggregate: &Aggregate, all: &AllEvents) -> TokenStream {
     let Aggregate { cqrs, subject, category, error, .. } = aggregate;
+    let event = all.type_();
+    let event_type = all.associated();
+    let dispatch = all.each(|event| apply(cqrs, event));
+    let error_type = associated("Error", error);
     let snapshots =
         aggregate.snapshots.as_ref().map(|snapshots| snapshots_fn(aggregate, snapshots));
-    let error_type = associated("Error", error);
     subject.implement(
         &quote!(#cqrs::Aggregate),
-        &bounds(aggregate),
+        &bounds(aggregate, all),
         &quote! {
             const CATEGORY: &'static ::core::primitive::str = #category;
-            #associated_event
+            #event_type
             #error_type
 
             fn dispatch(&mut self, __event: #event) {
@@ -52,6 +38,13 @@ pub(super) fn implement(
             #snapshots
         },
     )
+}
+
+/// `self.apply(event)`, such that a missing `Apply` is reported at the listed type.
+fn apply(cqrs: &Path, event: &Type) -> TokenStream {
+    let at = located(event.span());
+    let cqrs = moved(cqrs, at);
+    quote_spanned!(at=> <Self as #cqrs::Apply<#event>>::apply(self, __event))
 }
 
 fn snapshots_fn(aggregate: &Aggregate, Snapshots { policy, shape }: &Snapshots) -> TokenStream {
@@ -81,12 +74,12 @@ fn snapshots_fn(aggregate: &Aggregate, Snapshots { policy, shape }: &Snapshots) 
     }
 }
 
-fn bounds(aggregate: &Aggregate) -> Vec<TokenStream> {
+fn bounds(aggregate: &Aggregate, all: &AllEvents) -> Vec<TokenStream> {
     let Aggregate { cqrs, serde, subject, events, error, snapshots, .. } = aggregate;
     let mut bounds = vec![quote! {
         Self: ::core::default::Default + ::core::marker::Send + ::core::marker::Sync + 'static
     }];
-    bounds.extend(event_bounds(aggregate));
+    bounds.extend(all.bounds());
     bounds.extend(events.iter().map(|event| quote!(Self: #cqrs::Apply<#event>)));
     if subject.is_mentioned(error) {
         bounds.push(message::error_bound(error));
@@ -97,12 +90,4 @@ fn bounds(aggregate: &Aggregate) -> Vec<TokenStream> {
         });
     }
     bounds
-}
-
-/// What the listed types with parameters must be.
-pub(super) fn event_bounds(aggregate: &Aggregate) -> Vec<TokenStream> {
-    let cqrs = &aggregate.cqrs;
-    let generic = |event: &&Type| aggregate.subject.is_mentioned(event);
-    let events = aggregate.events.iter().filter(generic);
-    events.map(|event| quote!(#event: #cqrs::Event)).collect()
 }

@@ -3,10 +3,9 @@
 mod expand;
 mod parse;
 mod shape;
-mod union;
 
 use proc_macro2::TokenStream;
-use syn::{DeriveInput, Path, Type, Visibility};
+use syn::{DeriveInput, Path, Type};
 
 use crate::errors::Errors;
 use crate::subject::Subject;
@@ -26,7 +25,6 @@ struct Aggregate {
     cqrs: Path,
     serde: Path,
     subject: Subject,
-    visibility: Visibility,
     category: String,
     /// The listed event types, each once.
     events: Vec<Type>,

@@ -2,12 +2,12 @@
 
 use proc_macro2::TokenStream;
 use syn::parse::{ParseStream, Parser as _};
-use syn::punctuated::Punctuated;
-use syn::{Data, DeriveInput, Field, Ident, LitStr, Path, Token, Type};
+use syn::{Data, DeriveInput, Field, Ident, LitStr, Path, Type};
 
 use super::{Aggregate, Policy, Snapshots, shape};
 use crate::attr::{self, Key, Slot, Table};
 use crate::errors::Errors;
+use crate::events::{self, Question};
 use crate::message::infallible;
 use crate::names::{self, MAX_CATEGORY_BYTES};
 use crate::serde_attr;
@@ -33,6 +33,9 @@ const IN_SNAPSHOT: Table = Table {
     known: &[("every", "every = 100"), ("replay_ms", "replay_ms = 20"), ("version", "version = 2")],
     misplaced: &[],
 };
+
+const WHICH_EVENTS: Question =
+    Question { attribute: "aggregate", text: "which events change the aggregate?" };
 
 #[derive(Default)]
 struct Options {
@@ -76,9 +79,8 @@ pub(super) fn aggregate(input: &DeriveInput, errors: &mut Errors) -> Option<Aggr
     Some(Aggregate {
         cqrs: cqrs_path(options.crate_path.take()),
         serde: serde_attr::serde_path(&input.attrs),
-        visibility: input.vis.clone(),
         category: category(options.category.get(), &subject, errors),
-        events: events(&options.events, &subject, errors),
+        events: events::listed(&options.events, &WHICH_EVENTS, &subject, errors),
         error: options.error.take().unwrap_or_else(infallible),
         snapshots: snapshots(&options.snapshot, input, errors),
         subject,
@@ -101,62 +103,6 @@ fn category(given: Option<&LitStr>, subject: &Subject, errors: &mut Errors) -> S
         }
     }
     category
-}
-
-/// The listed types, without those that are wrong.
-fn events(given: &Slot<TokenStream>, subject: &Subject, errors: &mut Errors) -> Vec<Type> {
-    const MEND: &str = "list the types of its events, as in `events(AccountEvent)`";
-    let (Some(key), Some(list)) = (given.key(), given.get()) else {
-        // An `events` that could not be read has its error already.
-        if errors.is_empty() {
-            errors.at(
-                &subject.ident,
-                format_args!("which events change the aggregate? {MEND} in `#[aggregate(…)]`"),
-            );
-        }
-        return Vec::new();
-    };
-    if list.is_empty() {
-        errors.at(key, format_args!("`events` is empty: {MEND}"));
-    }
-    let parser = Punctuated::<Type, Token![,]>::parse_terminated;
-    let Ok(types) = parser.parse2(list.clone()) else {
-        errors.at(
-            list,
-            format_args!("`events` takes the names of types with commas between them: {MEND}"),
-        );
-        return Vec::new();
-    };
-    let mut listed: Vec<(String, Type)> = Vec::new();
-    for event in types {
-        let event = bare(event);
-        let text = shape::text(&event);
-        if !matches!(event, Type::Path(_)) {
-            errors.at(&event, format_args!("this can't be an event: {MEND}"));
-        } else if text.split(' ').any(|token| token == "Self") {
-            errors.at(
-                &event,
-                format_args!(
-                    "`Self` has another meaning in each impl: write the type's name, `{}`",
-                    subject.name
-                ),
-            );
-        } else if listed.iter().any(|(before, _)| *before == text) {
-            errors.at(&event, "this type is listed twice: remove it here");
-        } else {
-            listed.push((text, event));
-        }
-    }
-    listed.into_iter().map(|(_, event)| event).collect()
-}
-
-/// The type without the parentheses and invisible groups around it.
-fn bare(event: Type) -> Type {
-    match event {
-        Type::Group(group) => bare(*group.elem),
-        Type::Paren(paren) => bare(*paren.elem),
-        event => event,
-    }
 }
 
 fn snapshot_options(

@@ -2,11 +2,10 @@
 
 use std::fmt::Write as _;
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
-use quote::ToTokens;
 use syn::{Attribute, Data, DeriveInput, Fields};
 
 use crate::names;
+use crate::text::text;
 
 /// Version, names, types and serde attributes: what decides how the state is written. Comments and other attributes
 /// have no part in it.
@@ -47,38 +46,6 @@ fn add_attributes(shape: &mut String, attributes: &[Attribute]) {
         if attribute.path().is_ident("serde") {
             let _ = write!(shape, "#[{}] ", text(&attribute.meta));
         }
-    }
-}
-
-/// The tokens with a space between each two: unlike their `Display`, the same with every compiler and every layout of
-/// the source.
-pub(super) fn text(tokens: impl ToTokens) -> String {
-    let mut text = String::new();
-    add_tokens(&mut text, tokens.into_token_stream());
-    text.truncate(text.trim_end().len());
-    text
-}
-
-fn add_tokens(text: &mut String, tokens: TokenStream) {
-    for token in tokens {
-        let _ = match token {
-            TokenTree::Group(group) => {
-                let (open, close) = match group.delimiter() {
-                    Delimiter::Parenthesis => ("( ", ") "),
-                    Delimiter::Brace => ("{ ", "} "),
-                    Delimiter::Bracket => ("[ ", "] "),
-                    // The invisible group around what a macro puts in is not part of the source.
-                    Delimiter::None => ("", ""),
-                };
-                text.push_str(open);
-                add_tokens(text, group.stream());
-                text.push_str(close);
-                Ok(())
-            }
-            TokenTree::Ident(token) => write!(text, "{token} "),
-            TokenTree::Punct(token) => write!(text, "{token} "),
-            TokenTree::Literal(token) => write!(text, "{token} "),
-        };
     }
 }
 

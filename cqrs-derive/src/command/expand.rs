@@ -3,10 +3,9 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Type;
-use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 
-use super::{Command, Id, Route};
+use super::{Command, Id, Route, Variant};
 use crate::message;
 use crate::subject::{associated, located, moved};
 
@@ -57,6 +56,7 @@ fn of_aggregate(command: &Command, aggregate: &Type, id: Option<&Id>) -> TokenSt
             quote_spanned!(at=> &self.#field)
         }
         Some(Id { field, .. }) => {
+            let variants = variants.iter().map(|variant| &variant.ident);
             quote_spanned!(at=> match self { #(Self::#variants { #field: __key, .. })|* => __key })
         }
     };
@@ -83,10 +83,11 @@ fn implement(
 ) -> TokenStream {
     let Command { cqrs, subject, name, variants, .. } = command;
     let name_of_variant = (!variants.is_empty()).then(|| {
-        let names = variants.iter().map(|variant| format!("{name}::{}", variant.unraw()));
+        let arms =
+            variants.iter().map(|Variant { ident, name }| quote!(Self::#ident { .. } => #name,));
         quote! {
             fn name(&self) -> &'static ::core::primitive::str {
-                match self { #(Self::#variants { .. } => #names,)* }
+                match self { #(#arms)* }
             }
         }
     });

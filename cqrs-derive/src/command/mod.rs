@@ -25,8 +25,14 @@ struct Command {
     subject: Subject,
     name: String,
     /// The variants of an enum.
-    variants: Vec<Ident>,
+    variants: Vec<Variant>,
     route: Route,
+}
+
+struct Variant {
+    ident: Ident,
+    /// The whole name, with that of the command.
+    name: String,
 }
 
 enum Route {

@@ -1,12 +1,15 @@
 //! Reads what `#[derive(Command)]` is on, and checks it.
 
-use quote::ToTokens;
-use syn::{Data, DeriveInput, Fields, Ident, LitStr, Member, Path, Type, parse_quote};
+use std::collections::HashMap;
 
-use super::{Command, Id, Route};
+use quote::ToTokens;
+use syn::{Data, DeriveInput, Fields, LitStr, Member, Path, Type, parse_quote};
+
+use super::{Command, Id, Route, Variant};
 use crate::attr::{self, Slot, Table};
 use crate::errors::{Errors, nearest};
 use crate::message::{self, infallible};
+use crate::names;
 use crate::subject::{Subject, cqrs_path};
 
 const ON_TYPE: Table = Table {
@@ -20,6 +23,18 @@ const ON_TYPE: Table = Table {
         ("crate", "crate = some::path"),
     ],
     misplaced: &[("output", "what comes of a command is its `outcome`")],
+};
+
+const ON_VARIANT: Table = Table {
+    attribute: "command",
+    known: &[("name", "name = \"Open\"")],
+    misplaced: &[
+        ("aggregate", "one aggregate decides on all variants; write it on the enum"),
+        ("id", "all variants have the key in a field of one name; write it on the enum"),
+        ("outcome", "the variants share one outcome; write it on the enum"),
+        ("error", "the variants share one error; write it on the enum"),
+        ("crate", "write it on the enum"),
+    ],
 };
 
 #[derive(Default)]
@@ -51,12 +66,12 @@ pub(super) fn command(input: &DeriveInput, errors: &mut Errors) -> Option<Comman
         }
         Ok(())
     });
-    attr::refuse_on_variants("command", input, errors);
     attr::refuse_on_fields("command", input, errors);
+    let name = message::name(options.name.get(), &subject.name, errors);
     Some(Command {
-        name: message::name(options.name.get(), &subject, errors),
+        variants: variants(input, &name, errors),
+        name,
         cqrs: cqrs_path(options.crate_path.take()),
-        variants: variants(input),
         route: route(
             input,
             (options.aggregate, options.id),
@@ -152,11 +167,34 @@ fn checked_id(input: &DeriveInput, id: Option<Member>, errors: &mut Errors) -> O
     }
 }
 
-fn variants(input: &DeriveInput) -> Vec<Ident> {
-    match &input.data {
-        Data::Enum(data) => data.variants.iter().map(|variant| variant.ident.clone()).collect(),
-        _ => Vec::new(),
-    }
+/// The variants of an enum, each with a name of its own: otherwise two of them sent with one idempotency key would pass
+/// for the same command.
+fn variants(input: &DeriveInput, command: &str, errors: &mut Errors) -> Vec<Variant> {
+    let Data::Enum(data) = &input.data else {
+        return Vec::new();
+    };
+    let mut taken = HashMap::new();
+    let variants = data.variants.iter().map(|variant| {
+        let mut given = Slot::default();
+        ON_VARIANT.read(&variant.attrs, errors, |key, input, errors| {
+            given.set(key, key.text(input)?, errors);
+            Ok(())
+        });
+        let own = message::name(given.get(), &names::plain(&variant.ident), errors);
+        let name = format!("{command}::{own}");
+        if let Some(first) = taken.insert(own, &variant.ident) {
+            let message = format!(
+                "`{first}` has the name {name:?} already: give one of the two another with \
+                 `#[command(name = \"…\")]`"
+            );
+            match given.get() {
+                Some(given) => errors.at(given, message),
+                None => errors.at(&variant.ident, message),
+            }
+        }
+        Variant { ident: variant.ident.clone(), name }
+    });
+    variants.collect()
 }
 
 fn type_of(field: &Member, fields: &Fields) -> Option<Type> {

@@ -1,78 +1,72 @@
-//! Writes the type of all events of an aggregate that lists several types.
+//! Writes the type of all events where several types are listed.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::Type;
 use syn::spanned::Spanned as _;
+use syn::{Path, Type};
 
-use super::{Aggregate, expand};
-use crate::subject::located;
+use super::bounds;
+use crate::subject::{Subject, located};
 
 /// Array lengths can't be computed from types with parameters, so that there the array of all event types has this
 /// length and the slice of it that is in use is given out.
 const CAPACITY_IF_GENERIC: usize = 256;
 
-/// `impl Aggregate` and the type of its events, in a block in which nobody else sees the names.
+/// The type of all events, for `Account` over `AccountEvent` and `Audited`:
 ///
 /// ```text
-/// const _: () = {
-///     pub struct __AccountEvent(__OneOf<AccountEvent, Audited>, PhantomData<fn() -> Account>);
-///     enum __OneOf<E0, E1> { E0(E0), E1(E1) }
-///     …
-/// };
+/// pub struct __AccountEvent(__OneOf<AccountEvent, Audited>, PhantomData<fn() -> Account>);
+/// enum __OneOf<E0, E1> { E0(E0), E1(E1) }
 /// ```
 ///
-/// The struct hides the enum: listed types may be less visible than the aggregate.
-pub(super) fn aggregate(aggregate: &Aggregate) -> TokenStream {
-    let Aggregate { subject, events, .. } = aggregate;
-    let union = Union {
-        aggregate,
-        ident: format_ident!("__{}Event", subject.name),
-        members: (0..events.len()).map(|index| format_ident!("E{index}")).collect(),
-    };
-    let declaration = union.declaration();
-    let conversions = union.conversions();
-    let event = union.event();
-    let table = union.table();
-    let arms =
-        union.arms(&quote!(__event), |event| expand::apply(aggregate, event, &quote!(__event)));
-    let type_ = union.type_();
-    let aggregate = expand::implement(
-        aggregate,
-        &type_,
-        &quote!(type Event = #type_;),
-        &quote!(match __event.0 { #arms }),
-    );
-    quote! {
-        const _: () = {
-            #declaration
-            #conversions
-            #table
-            #event
-            #aggregate
-        };
-    }
-}
-
-struct Union<'a> {
-    aggregate: &'a Aggregate,
+/// The struct hides the enum: listed types may be less visible than the type that lists them.
+pub(super) struct Union<'a> {
+    cqrs: &'a Path,
+    subject: &'a Subject,
+    events: &'a [Type],
     ident: Ident,
     /// The variants, and the parameters of the same names that stand for their contents.
     members: Vec<Ident>,
 }
 
-impl Union<'_> {
-    /// The type of all events, with the parameters of the aggregate.
-    fn type_(&self) -> TokenStream {
-        let (_, arguments, _) = self.aggregate.subject.generics.split_for_impl();
+impl<'a> Union<'a> {
+    pub(super) fn of(cqrs: &'a Path, subject: &'a Subject, events: &'a [Type]) -> Self {
+        Self {
+            cqrs,
+            subject,
+            events,
+            ident: format_ident!("__{}Event", subject.name),
+            members: (0..events.len()).map(|index| format_ident!("E{index}")).collect(),
+        }
+    }
+
+    /// The type with its impls and the item that uses it, in a block in which nobody else sees the names.
+    pub(super) fn beside(&self, item: &TokenStream) -> TokenStream {
+        let declaration = self.declaration();
+        let conversions = self.conversions();
+        let table = self.table();
+        let event = self.event();
+        quote! {
+            const _: () = {
+                #declaration
+                #conversions
+                #table
+                #event
+                #item
+            };
+        }
+    }
+
+    /// The type, with the parameters of the one that lists the events.
+    pub(super) fn type_(&self) -> TokenStream {
+        let (_, arguments, _) = self.subject.generics.split_for_impl();
         let ident = &self.ident;
         quote!(#ident #arguments)
     }
 
     fn declaration(&self) -> TokenStream {
-        let Self { ident, members, .. } = self;
-        let Aggregate { subject, events, visibility, .. } = self.aggregate;
-        let visibility = respanned(visibility.to_token_stream());
+        let Self { subject, events, ident, members, .. } = self;
+        let visibility = respanned(subject.visibility.to_token_stream());
         let (parameters, _, _) = subject.generics.split_for_impl();
         let where_clause = subject.where_clause(&[]);
         let self_type = &subject.self_type;
@@ -90,11 +84,11 @@ impl Union<'_> {
 
     /// `From` each listed type.
     fn conversions(&self) -> TokenStream {
-        let subject = &self.aggregate.subject;
+        let subject = self.subject;
         let (parameters, _, _) = subject.generics.split_for_impl();
         let where_clause = subject.where_clause(&[]);
         let type_ = self.type_();
-        let impls = self.members.iter().zip(&self.aggregate.events).map(|(member, event)| {
+        let impls = self.members.iter().zip(self.events).map(|(member, event)| {
             quote! {
                 #[automatically_derived]
                 impl #parameters ::core::convert::From<#event> for #type_ #where_clause {
@@ -108,10 +102,10 @@ impl Union<'_> {
     }
 
     fn event(&self) -> TokenStream {
-        let Aggregate { cqrs, subject, events, .. } = self.aggregate;
+        let Self { cqrs, subject, events, .. } = self;
         let (parameters, _, _) = subject.generics.split_for_impl();
         let self_type = &subject.self_type;
-        let mut bounds = expand::event_bounds(self.aggregate);
+        let mut bounds = bounds(cqrs, subject, events);
         bounds.push(quote!(#self_type: 'static));
         let where_clause = subject.where_clause(&bounds);
         let type_ = self.type_();
@@ -154,15 +148,15 @@ impl Union<'_> {
 
     /// All event types one after the other, and the check that no two have the same name.
     fn table(&self) -> TokenStream {
-        let Aggregate { cqrs, subject, events, .. } = self.aggregate;
+        let Self { cqrs, subject, events, .. } = self;
         let (parameters, _, _) = subject.generics.split_for_impl();
-        let where_clause = subject.where_clause(&expand::event_bounds(self.aggregate));
+        let where_clause = subject.where_clause(&bounds(cqrs, subject, events));
         let type_ = self.type_();
         let length = quote!(0 #(+ <#events as #cqrs::Event>::TYPES.len())*);
         let lists = quote!(&[#(<#events as #cqrs::Event>::TYPES),*]);
         let checks = self.checks();
         if subject.is_generic() {
-            // Without arguments for the parameters nothing can be computed: rustc checks where the aggregate is used.
+            // Without arguments for the parameters nothing can be computed: rustc checks where the type is used.
             quote! {
                 #[automatically_derived]
                 impl #parameters #type_ #where_clause {
@@ -187,7 +181,7 @@ impl Union<'_> {
     }
 
     fn checks(&self) -> TokenStream {
-        let Aggregate { cqrs, events, .. } = self.aggregate;
+        let Self { cqrs, events, .. } = self;
         let pairs = events.iter().enumerate().flat_map(|(index, second)| {
             events[..index].iter().map(move |first| {
                 let message = format!(
@@ -208,8 +202,12 @@ impl Union<'_> {
     }
 
     /// The arms of a `match` over the variants, with their content bound to `__event`.
-    fn arms(&self, binding: &TokenStream, body: impl Fn(&Type) -> TokenStream) -> TokenStream {
-        let bodies = self.aggregate.events.iter().map(body);
+    pub(super) fn arms(
+        &self,
+        binding: &TokenStream,
+        body: impl Fn(&Type) -> TokenStream,
+    ) -> TokenStream {
+        let bodies = self.events.iter().map(body);
         let members = &self.members;
         quote!(#(__OneOf::#members(#binding) => #bodies,)*)
     }

@@ -49,7 +49,7 @@ pub(super) fn query(input: &DeriveInput, errors: &mut Errors) -> Option<Query> {
     }
     Some(Query {
         cqrs: cqrs_path(crate_path.take()),
-        name: message::name(name.get(), &subject, errors),
+        name: message::name(name.get(), &subject.name, errors),
         output: output.take().unwrap_or_else(|| parse_quote!(())),
         error: error.take().unwrap_or_else(infallible),
         subject,

@@ -158,12 +158,27 @@ fn names_and_types_are_those_of_the_attribute_or_the_defaults() {
     query::<All<u8>, Vec<u8>, Infallible>("All");
 }
 
+/// Renamed in Rust, and not in what is stored.
+#[derive(Debug, Clone, Command)]
+#[command(outcome = u32, name = "Repaint")]
+enum Paint {
+    #[command(name = "Red")]
+    Crimson,
+    #[command(name = "two-tone.v2")]
+    #[allow(dead_code, reason = "a command may be an enum here")]
+    TwoTone(u8, u8),
+    r#Type,
+}
+
 /// Otherwise two variants sent with one idempotency key would pass for the same command.
 #[test]
 fn variants_have_names_of_their_own() {
     assert_eq!(Touch::Push { door: 1, force: 9 }.name(), "Touch::Push");
     assert_eq!(Touch::Knock { door: 1 }.name(), "Touch::Knock");
     assert_eq!(Repaint::Red.name(), "Repaint::Red");
+    assert_eq!(Paint::Crimson.name(), "Repaint::Red");
+    assert_eq!(Paint::TwoTone(1, 2).name(), "Repaint::two-tone.v2");
+    assert_eq!(Paint::Type.name(), "Repaint::Type");
     assert_eq!(OpenDoor { door: "a".into() }.name(), "OpenDoor");
 }
 

@@ -13,7 +13,10 @@ mod names_taken {
         reason = "the names are there to be in the way"
     )]
 
-    use ::cqrs::{Aggregate as DeriveAggregate, Command, Event as DeriveEvent, Query};
+    use ::cqrs::{
+        Aggregate as DeriveAggregate, Command, Event as DeriveEvent,
+        Projection as DeriveProjection, Query,
+    };
     use ::std::clone::Clone;
     use ::std::default::Default;
 
@@ -27,11 +30,18 @@ mod names_taken {
     struct From;
     struct EventType;
     struct Payload;
+    struct RecordedEvent;
+    struct Transaction;
+    struct BoxError;
+    struct MemoryModel;
     struct E0;
     struct E1;
     trait Send {}
     trait Sync {}
     trait Apply {}
+    trait Project {}
+    trait ReadModel {}
+    trait Future {}
     trait Serialize {}
     mod core {}
     mod std {}
@@ -39,6 +49,8 @@ mod names_taken {
     mod serde {}
     const event: () = ();
     static command: () = ();
+    static recorded: () = ();
+    static transaction: () = ();
     macro_rules! panic {
         () => {};
     }
@@ -104,13 +116,51 @@ mod names_taken {
     #[derive(Clone, Query)]
     #[query(output = Option)]
     pub(super) struct Ask;
+
+    #[derive(DeriveProjection)]
+    #[projection(
+        model = ::cqrs::MemoryModel<::core::primitive::u8>,
+        events(Event, Other<T>, Unit),
+    )]
+    pub(super) struct Projection<T: Member> {
+        content: T,
+    }
+
+    pub(super) trait Member:
+        ::serde::Serialize
+        + ::serde::de::DeserializeOwned
+        + ::core::marker::Send
+        + ::core::marker::Sync
+        + 'static
+    {
+    }
+
+    impl Member for ::core::primitive::u8 {}
+
+    /// `Project`, which does nothing.
+    macro_rules! project {
+        ($($event:ty),*) => {$(
+            impl<T: Member> ::cqrs::Project<$event> for Projection<T> {
+                async fn project(
+                    &self,
+                    _: $event,
+                    _: &::cqrs::RecordedEvent,
+                    _: &mut ::cqrs::Transaction<Self>,
+                ) -> ::core::result::Result<(), ::cqrs::BoxError> {
+                    ::core::result::Result::Ok(())
+                }
+            }
+        )*};
+    }
+
+    project!(Event, Other<T>, Unit);
 }
 
 /// The names of primitive types mean something else; serde's derives can't do with that, ours can.
 mod primitives_taken {
     #![allow(dead_code, non_camel_case_types, reason = "the names are there to be in the way")]
 
-    use cqrs::{Aggregate, Apply, Command, Event, Handle, Query};
+    use cqrs::{Aggregate, Apply, Command, Event, Handle, Project, Projection, Query};
 
     struct str;
     struct u32;
@@ -151,6 +201,32 @@ mod primitives_taken {
     #[derive(Clone, Query)]
     #[query(output = bool)]
     struct Ask;
+
+    #[derive(Projection)]
+    #[projection(version = 3, model = cqrs::MemoryModel<()>, events(One, Two))]
+    pub(super) struct View;
+
+    impl Project<One> for View {
+        async fn project(
+            &self,
+            _: One,
+            _: &cqrs::RecordedEvent,
+            _: &mut cqrs::Transaction<Self>,
+        ) -> Result<(), cqrs::BoxError> {
+            Ok(())
+        }
+    }
+
+    impl Project<Two> for View {
+        async fn project(
+            &self,
+            _: Two,
+            _: &cqrs::RecordedEvent,
+            _: &mut cqrs::Transaction<Self>,
+        ) -> Result<(), cqrs::BoxError> {
+            Ok(())
+        }
+    }
 }
 
 /// The framework under another name, and only there.
@@ -160,7 +236,7 @@ mod renamed {
     }
 
     use serde::{Deserialize, Serialize};
-    use vendor::framework::{Aggregate, Apply, Command, Event, Query};
+    use vendor::framework::{Aggregate, Apply, Command, Event, Project, Projection, Query};
 
     #[derive(Serialize, Deserialize, Event)]
     #[event(crate = vendor::framework)]
@@ -191,13 +267,55 @@ mod renamed {
     #[derive(Clone, Query)]
     #[query(output = bool, crate = vendor::framework)]
     pub(super) struct IsOpen;
+
+    #[derive(Projection)]
+    #[projection(
+        model = vendor::framework::MemoryModel<u8>,
+        events(DoorEvent, Closed),
+        crate = crate::hygiene::renamed::vendor::framework
+    )]
+    pub(super) struct Doors;
+
+    impl Project<DoorEvent> for Doors {
+        async fn project(
+            &self,
+            _: DoorEvent,
+            _: &vendor::framework::RecordedEvent,
+            _: &mut vendor::framework::Transaction<Self>,
+        ) -> Result<(), vendor::framework::BoxError> {
+            Ok(())
+        }
+    }
+
+    impl Project<Closed> for Doors {
+        async fn project(
+            &self,
+            _: Closed,
+            _: &vendor::framework::RecordedEvent,
+            _: &mut vendor::framework::Transaction<Self>,
+        ) -> Result<(), vendor::framework::BoxError> {
+            Ok(())
+        }
+    }
 }
 
 /// Types made by a macro, from what it is given.
 macro_rules! domain {
+    (project $view:ty, $event:ty) => {
+        impl Project<$event> for $view {
+            async fn project(
+                &self,
+                _: $event,
+                _: &cqrs::RecordedEvent,
+                _: &mut cqrs::Transaction<Self>,
+            ) -> Result<(), cqrs::BoxError> {
+                Ok(())
+            }
+        }
+    };
     ($module:ident, $prefix:literal, $version:literal, $variant:ident, $event:ty, $id:ident) => {
         mod $module {
-            use cqrs::{Aggregate, Apply, Command, Event};
+            use cqrs::{Aggregate, Apply, Command, Event, Project, Projection};
 
             #[derive(serde::Serialize, serde::Deserialize, Event)]
             #[event(prefix = $prefix)]
@@ -230,6 +348,18 @@ macro_rules! domain {
                 }
             }
 
+            #[derive(Projection)]
+            #[projection(
+                name = $prefix,
+                version = $version,
+                model = cqrs::MemoryModel<u8>,
+                events($event, cqrs_derive_tests::Common)
+            )]
+            pub(super) struct View;
+
+            domain!(project View, $event);
+            domain!(project View, cqrs_derive_tests::Common);
+
             mod cqrs_derive_tests {
                 #[derive(cqrs::Event)]
                 #[event(name = "common")]
@@ -243,17 +373,24 @@ domain!(made, "made", 4, Opened, Made, key);
 
 #[test]
 fn no_name_of_the_user_is_in_the_way() {
-    use cqrs::{Aggregate as _, AggregateCommand as _, Command as _, Event as _, Query as _};
+    use cqrs::{
+        Aggregate as _, AggregateCommand as _, Command as _, Event as _, Projection as _,
+        Query as _,
+    };
 
     assert_eq!(<names_taken::Event as cqrs::Event>::TYPES[0].name, "event.types");
     assert_eq!(names_taken::Aggregate::<u8>::CATEGORY, "aggregate");
     assert_eq!(names_taken::Carry::NAME, "Carry");
     assert_eq!(names_taken::Ask::NAME, "Ask");
+    assert_eq!(names_taken::Projection::<u8>::NAME, "projection");
     assert_eq!(primitives_taken::State::CATEGORY, "state");
+    assert_eq!(primitives_taken::View::VERSION, 3);
     assert_eq!(renamed::Door::CATEGORY, "door");
     assert_eq!(renamed::Knock::NAME, "Knock");
     assert_eq!(renamed::IsOpen::NAME, "IsOpen");
+    assert_eq!(renamed::Doors::NAME, "doors");
     assert_eq!(made::Made::TYPES[0].to_string(), "made.opened v4");
+    assert_eq!((made::View::NAME, made::View::VERSION), ("made", 4));
     let make = made::Make { key: "k".into() };
     assert_eq!(cqrs::StreamKey::with_text(&make.stream_key(), str::len), 1);
 }

@@ -6,6 +6,7 @@ mod aggregates;
 mod commands;
 mod events;
 mod hygiene;
+mod projections;
 mod ui;
 
 use std::sync::Arc;

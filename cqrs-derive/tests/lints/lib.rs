@@ -50,9 +50,12 @@
     clippy::unwrap_used
 )]
 
-/// Events, aggregates, commands and queries as a library has them.
+/// Events, aggregates, commands, queries and projections as a library has them.
 pub mod domain {
-    use cqrs::{Aggregate, Apply, Command, Decision, Event, Handle, Query, emit};
+    use cqrs::{
+        Aggregate, Apply, BoxError, Command, Decision, Event, Handle, MemoryModel,
+        MemoryTransaction, Project, Projection, Query, RecordedEvent, Transaction, emit,
+    };
     use serde::{Deserialize, Serialize};
 
     /// Events of an account.
@@ -124,6 +127,32 @@ pub mod domain {
         }
     }
 
+    /// What is done with an account.
+    #[derive(Debug, Clone, PartialEq, Eq, Command)]
+    #[command(aggregate = Account, id = account)]
+    #[non_exhaustive]
+    pub enum Change {
+        /// It is opened.
+        #[command(name = "Begin")]
+        Open {
+            /// Which.
+            account: String,
+        },
+        /// No longer asked for.
+        #[deprecated = "accounts are not joined any more"]
+        Join {
+            /// Which.
+            account: String,
+        },
+    }
+
+    impl Handle<Change> for Account {
+        #[inline]
+        fn handle(&self, _: Change) -> Decision<Self> {
+            emit(())
+        }
+    }
+
     /// Closes all accounts.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Command)]
     #[command(outcome = u64)]
@@ -137,6 +166,58 @@ pub mod domain {
     pub struct Owner {
         /// Which.
         pub account: String,
+    }
+
+    /// How many accounts were closed.
+    #[derive(Debug, Clone, Copy, Projection)]
+    #[projection(model = MemoryModel<u64>, events(Closed))]
+    #[non_exhaustive]
+    pub struct ClosedCount;
+
+    impl Project<Closed> for ClosedCount {
+        #[inline]
+        async fn project(
+            &self,
+            _: Closed,
+            _: &RecordedEvent,
+            transaction: &mut MemoryTransaction<u64>,
+        ) -> Result<(), BoxError> {
+            transaction.value = transaction.value.saturating_add(1);
+            Ok(())
+        }
+    }
+
+    /// All that happened.
+    #[derive(Debug, Clone, Projection)]
+    #[projection(version = 2, model = MemoryModel<Vec<String>>, events(AccountEvent, Closed))]
+    pub struct History<Mark: ToString + Send + Sync + 'static> {
+        mark: Mark,
+    }
+
+    impl<Mark: ToString + Send + Sync + 'static> Project<AccountEvent> for History<Mark> {
+        #[inline]
+        async fn project(
+            &self,
+            _: AccountEvent,
+            recorded: &RecordedEvent,
+            transaction: &mut Transaction<Self>,
+        ) -> Result<(), BoxError> {
+            transaction.value.push(recorded.event_type.to_string());
+            Ok(())
+        }
+    }
+
+    impl<Mark: ToString + Send + Sync + 'static> Project<Closed> for History<Mark> {
+        #[inline]
+        async fn project(
+            &self,
+            _: Closed,
+            _: &RecordedEvent,
+            transaction: &mut Transaction<Self>,
+        ) -> Result<(), BoxError> {
+            transaction.value.push(self.mark.to_string());
+            Ok(())
+        }
     }
 }
 

@@ -9,9 +9,10 @@ use cqrs_core::{
     AppendError, EventId, EventStore, ExpectedVersion, LogFilter, Position, StoreErrorKind,
     StreamId, Version,
 };
-use cqrs_sqlite::SqliteStore;
+use cqrs_sqlite::{SqliteModel, SqliteStore};
 use uuid::Uuid;
 
+use crate::projecting;
 use crate::support::{append, marked_events, open_patiently, stream};
 
 const TASK: &str = "CQRS_SQLITE_TEST_TASK";
@@ -28,14 +29,20 @@ pub(crate) enum Task {
     RaceOnOneStream,
     /// Append a hundred times to streams that all children share, wherever they stand.
     RaceOnManyStreams,
+    /// Run a projection in the file of the events until it is killed. It prints the position of each event it takes.
+    Project,
+    /// The same with the rows in a file of their own.
+    ProjectIntoAnotherFile,
 }
 
 impl Task {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 6] = [
         Self::AppendUntilKilled,
         Self::AppendUntilFailure,
         Self::RaceOnOneStream,
         Self::RaceOnManyStreams,
+        Self::Project,
+        Self::ProjectIntoAnotherFile,
     ];
 }
 
@@ -74,6 +81,11 @@ async fn run() {
             for _ in 0..100 {
                 append_anywhere(&store).await.unwrap();
             }
+        }
+        Task::Project => project(&store, store.model()).await,
+        Task::ProjectIntoAnotherFile => {
+            let model = projecting::other_file(file.as_ref()).await;
+            project(&store, model).await;
         }
     }
     store.close().await;
@@ -119,6 +131,12 @@ async fn end(store: &SqliteStore, stream: &StreamId) -> Version {
     events.unwrap().last().map_or(Version::NONE, |event| event.version)
 }
 
+async fn project(store: &SqliteStore, model: SqliteModel) {
+    let taken = |position| say(&format!("taken {position}"));
+    let stopped = projecting::start(store, model, taken).stopped().await;
+    panic!("{stopped}");
+}
+
 fn acknowledge(ids: impl Iterator<Item = EventId>) {
     let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
     say(&format!("stored {}", ids.join(" ")));
@@ -138,6 +156,8 @@ pub(crate) enum Said {
     Stored(Vec<EventId>),
     /// An append failed with this kind.
     Failed(String),
+    /// A projection takes the event at this position; whether it commits it is another matter.
+    Taken(Position),
 }
 
 /// A child process, seen from its parent. It is killed when dropped.
@@ -181,6 +201,9 @@ impl Worker {
                 let ids = ids.split(' ').map(|id| Uuid::parse_str(id).unwrap());
                 return Some(Said::Stored(ids.map(EventId::from).collect()));
             }
+            if let Some(position) = line.strip_prefix("taken ") {
+                return Some(Said::Taken(Position::new(position.parse().unwrap())));
+            }
             line.strip_prefix("failed ").map(|kind| Said::Failed(kind.to_owned()))
         })
     }
@@ -191,7 +214,7 @@ impl Worker {
         while let Some(said) = self.next() {
             match said {
                 Said::Stored(ids) => stored.extend(ids),
-                Said::Failed(kind) => panic!("{kind}"),
+                other => panic!("{other:?}"),
             }
         }
         stored

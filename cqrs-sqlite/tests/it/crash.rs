@@ -52,6 +52,7 @@ async fn g3_a_write_that_fails_loses_nothing_and_says_so() {
         match worker.next().unwrap() {
             Said::Stored(ids) => acknowledged.extend(ids),
             Said::Failed(kind) => break kind,
+            other @ Said::Taken(_) => panic!("{other:?}"),
         }
     };
     assert_eq!(failure, "Some(OutcomeUnknown)");

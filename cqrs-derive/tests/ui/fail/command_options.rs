@@ -19,7 +19,6 @@ struct Twice;
 #[derive(Clone, Command)]
 #[command(outcome = u64)]
 enum Inside {
-    #[command(name = "x")]
     Variant(#[command(id)] u8),
 }
 

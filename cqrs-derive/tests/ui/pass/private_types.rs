@@ -1,9 +1,13 @@
-//! An aggregate may be more visible than several events it lists, and everything may be as private as it likes.
+//! An aggregate or a projection may be more visible than several events it lists, and everything may be as private as
+//! it likes.
 
 #![deny(warnings)]
 
 mod domain {
-    use cqrs::{Aggregate, Apply, Command, Decision, Event, Handle, emit};
+    use cqrs::{
+        Aggregate, Apply, BoxError, Command, Decision, Event, Handle, MemoryModel, Project,
+        Projection, RecordedEvent, Transaction, emit,
+    };
 
     #[derive(Event)]
     struct Opened;
@@ -32,11 +36,38 @@ mod domain {
             emit((Opened, Closed))
         }
     }
+
+    #[derive(Projection)]
+    #[projection(model = MemoryModel<u64>, events(Opened, Closed))]
+    pub struct Doors;
+
+    impl Project<Opened> for Doors {
+        async fn project(
+            &self,
+            _: Opened,
+            _: &RecordedEvent,
+            _: &mut Transaction<Self>,
+        ) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
+
+    impl Project<Closed> for Doors {
+        async fn project(
+            &self,
+            _: Closed,
+            _: &RecordedEvent,
+            _: &mut Transaction<Self>,
+        ) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
 }
 
 fn main() {
-    use cqrs::{Aggregate, AggregateCommand, Event, StreamKey};
+    use cqrs::{Aggregate, AggregateCommand, Event, Projection, StreamKey};
 
     assert_eq!(<domain::Account as Aggregate>::Event::TYPES.len(), 2);
+    assert_eq!(<domain::Doors as Projection>::Event::TYPES.len(), 2);
     assert_eq!(domain::Open(7).stream_key().with_text(str::len), 1);
 }

@@ -70,12 +70,9 @@ impl Flawed {
 
 /// As SQL compares with patterns, more or less.
 fn is_like(pattern: &str, name: &str) -> bool {
-    match pattern.strip_suffix('%') {
-        Some(begin) => name.starts_with(begin),
-        None => {
-            let same = |(pattern, name): (char, char)| pattern == '_' || pattern == name;
-            pattern.chars().count() == name.chars().count()
-                && pattern.chars().zip(name.chars()).all(same)
-        }
+    if let Some(begin) = pattern.strip_suffix('%') {
+        return name.starts_with(begin);
     }
+    let same = |(pattern, name): (char, char)| pattern == '_' || pattern == name;
+    pattern.chars().count() == name.chars().count() && pattern.chars().zip(name.chars()).all(same)
 }

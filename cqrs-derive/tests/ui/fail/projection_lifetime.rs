@@ -1,0 +1,23 @@
+use cqrs::{BoxError, Event, MemoryModel, Project, Projection, RecordedEvent, Transaction};
+
+#[derive(Event)]
+struct Opened;
+
+#[derive(Projection)]
+#[projection(model = MemoryModel<u64>, events(Opened))]
+struct Balances<'a> {
+    mark: &'a str,
+}
+
+impl Project<Opened> for Balances<'static> {
+    async fn project(
+        &self,
+        _: Opened,
+        _: &RecordedEvent,
+        _: &mut Transaction<Self>,
+    ) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,36 @@
+use std::marker::PhantomData;
+
+use cqrs::{BoxError, Event, MemoryModel, Project, Projection, RecordedEvent, Transaction};
+
+mod shared {
+    #[derive(cqrs::Event)]
+    pub struct Audited;
+}
+
+#[derive(Event)]
+struct Opened;
+
+#[derive(Projection)]
+#[projection(model = MemoryModel<u64>, events(Opened))]
+struct One;
+
+#[derive(Projection)]
+#[projection(model = MemoryModel<u64>, events(Opened, shared::Audited))]
+struct Several;
+
+#[derive(Projection)]
+#[projection(model = MemoryModel<u64>, events(Opened))]
+struct Generic<T>(PhantomData<T>);
+
+impl Project<Opened> for Several {
+    async fn project(
+        &self,
+        _: Opened,
+        _: &RecordedEvent,
+        _: &mut Transaction<Self>,
+    ) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+fn main() {}

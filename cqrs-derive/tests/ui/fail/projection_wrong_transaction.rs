@@ -1,0 +1,21 @@
+use cqrs::{BoxError, Event, MemoryModel, MemoryTransaction, Project, Projection, RecordedEvent};
+
+#[derive(Event)]
+struct Opened;
+
+#[derive(Projection)]
+#[projection(model = MemoryModel<u64>, events(Opened))]
+struct Counter;
+
+impl Project<Opened> for Counter {
+    async fn project(
+        &self,
+        _: Opened,
+        _: &RecordedEvent,
+        _: &mut MemoryTransaction<String>,
+    ) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+fn main() {}
