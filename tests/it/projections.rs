@@ -331,3 +331,40 @@ async fn g11_an_event_of_a_newer_program_waits_for_that_program() {
     // What came before is there, and nothing is skipped.
     assert_eq!((setting.history("a"), status.position), ("1 named".into(), Position::new(2)));
 }
+
+#[tokio::test]
+async fn g8_a_stream_is_parked_at_the_event_that_fails_now() {
+    let setting = Setting::new();
+    let (running, refused) = setting.start();
+    refused.store(1, Ordering::SeqCst);
+    let last = setting.add("a", &[1, 2, 3, 4]).await;
+    running.wait_for(last, LONG).await.unwrap();
+    let place = async || {
+        let parked = setting.model.parked("histories").await.unwrap();
+        (parked[0].version.get(), parked[0].attempts, parked[0].error.clone())
+    };
+    assert_eq!(place().await, (1, 2, "1 can't be taken".into()));
+    // The first is mended, the third fails: what is before it is taken.
+    refused.store(3, Ordering::SeqCst);
+    let failed = running.replay(stream("a")).await.unwrap_err();
+    assert!(matches!(failed, ParkedError::Failed { version, .. } if version == Version::new(3)));
+    assert_eq!(place().await, (3, 1, "3 can't be taken".into()));
+    assert_eq!(setting.history("a"), "1 2");
+    // Giving up the third leads on to the next that fails.
+    refused.store(4, Ordering::SeqCst);
+    let failed = running.discard(stream("a")).await.unwrap_err();
+    assert!(matches!(failed, ParkedError::Failed { version, .. } if version == Version::new(4)));
+    assert_eq!(place().await.0, 4);
+    running.discard(stream("a")).await.unwrap();
+    assert_eq!(setting.history("a"), "1 2 named");
+}
+
+#[tokio::test]
+async fn a_process_that_stands_by_says_that_it_can_not_replay() {
+    let setting = Setting::new();
+    let (first, _) = setting.start();
+    first.wait_for(setting.add("a", &[1]).await, LONG).await.unwrap();
+    let (second, _) = setting.start();
+    let answer = tokio::time::timeout(LONG, second.replay(stream("a"))).await.unwrap();
+    assert!(matches!(answer, Err(ParkedError::NotRunning)), "{answer:?}");
+}

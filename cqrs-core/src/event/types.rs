@@ -13,7 +13,7 @@ pub const fn concatenate<const N: usize>(lists: &[&[EventType]]) -> [EventType; 
         while index < lists[list].len() {
             assert!(
                 next < N,
-                "an aggregate with type parameters has too many event types: remove the parameters",
+                "a type with type parameters lists too many event types: remove the parameters",
             );
             all[next] = lists[list][index];
             next += 1;

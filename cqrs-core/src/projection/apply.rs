@@ -2,12 +2,12 @@
 
 use super::runner::{ParkedError, What};
 use super::status::{Phase, Stopped};
-use super::worker::{Interrupted, LONGEST_DELAY, Worker, delays};
+use super::worker::{FIRST_DELAY, Interrupted, LONGEST_DELAY, Worker, delays};
 use super::{Parked, Projection, ReadModel as _, Transaction};
 use crate::event::{DecodeReason, Event as _, RecordedEvent};
 use crate::store::{BoxError, LogPage};
 use crate::stream::StreamId;
-use crate::version::Position;
+use crate::version::{Position, Version};
 
 /// An event that could not be taken.
 struct Failure {
@@ -32,6 +32,9 @@ impl<P: Projection> Worker<P> {
             if let Some(last) = before.last() {
                 // Where one of these fails as well this time, it is its turn now.
                 if self.take_batch(before, last.position).await?.is_some() {
+                    // What fails now and then must not keep us busy.
+                    tokio::time::sleep(FIRST_DELAY).await;
+                    self.renew_if_due().await?;
                     continue;
                 }
             }
@@ -110,6 +113,7 @@ impl<P: Projection> Worker<P> {
             });
             tokio::time::sleep(delays.next().unwrap_or(LONGEST_DELAY)).await;
             self.renew_if_due().await?;
+            self.serve_requests().await?;
             match self.take_batch(std::slice::from_ref(event), event.position).await? {
                 None => {
                     self.report(|status| {
@@ -130,14 +134,7 @@ impl<P: Projection> Worker<P> {
         attempts: u32,
         error: &BoxError,
     ) -> Result<(), Interrupted> {
-        let parked = Parked {
-            stream: event.stream.clone(),
-            version: event.version,
-            position: event.position,
-            event_type: event.event_type.to_string(),
-            attempts,
-            error: error.to_string(),
-        };
+        let parked = parked_at(event, attempts, error);
         let mut transaction = self.model.begin().await.map_err(|error| self.failed(error))?;
         let noted = self.model.park(&mut transaction, &self.id, &parked).await;
         noted.map_err(|error| self.failed(error))?;
@@ -154,86 +151,106 @@ impl<P: Projection> Worker<P> {
     }
 
     /// Takes the events of a parked stream up to where the projection is, in order. Each page is a transaction, which
-    /// also moves the place where the stream is parked.
+    /// also moves the place where the stream is parked: behind what was taken, or to the event that fails now.
     pub(super) async fn unpark(
         &mut self,
         stream: &StreamId,
         what: What,
     ) -> Result<Result<(), ParkedError>, Interrupted> {
-        let mut discard = what == What::Discard;
+        let mut discarded = None;
         loop {
             let Some(parked) = self.parked.get(stream).cloned() else {
                 return Ok(Err(ParkedError::NotParked(stream.clone())));
             };
+            // Where a replay was interrupted, nothing has failed that could be given up.
+            if what == What::Discard && discarded.is_none() && parked.attempts > 0 {
+                discarded = Some(parked.version);
+            }
             let after = parked.version.previous();
-            let page = self.store.read_stream(stream, after, self.options.batch).await;
-            let page = match page {
+            let page = match self.store.read_stream(stream, after, self.options.batch).await {
                 Ok(page) => page,
                 Err(error) => return Ok(Err(error.into())),
             };
-            let is_full = page.len() == self.options.batch;
-            let waiting = |event: &&RecordedEvent| event.position <= self.position();
-            let waiting: Vec<&RecordedEvent> = page.iter().take_while(waiting).collect();
+            let end = self.position();
+            let waiting = page.iter().take_while(|event| event.position <= end);
+            let waiting: Vec<&RecordedEvent> = waiting.collect();
+            let is_last = page.len() < self.options.batch || waiting.len() < page.len();
+            let (mut transaction, failure) = self.take_waiting(&waiting, discarded).await?;
+            let next = match &failure {
+                None if is_last => None,
+                // More to come: the stream stays parked behind what is taken.
+                None => Some(Parked {
+                    version: waiting.last().map_or(parked.version, |event| event.version.plus(1)),
+                    attempts: 0,
+                    error: "the replay was interrupted; replay the stream again".to_owned(),
+                    ..parked
+                }),
+                Some((event, error)) => {
+                    let again = event.version == parked.version;
+                    let attempts = if again { parked.attempts.saturating_add(1) } else { 1 };
+                    Some(parked_at(event, attempts, error))
+                }
+            };
+            let noted = match &next {
+                None => self.model.unpark(&mut transaction, &self.id, stream).await,
+                Some(parked) => self.model.park(&mut transaction, &self.id, parked).await,
+            };
+            noted.map_err(|error| self.failed(error))?;
+            self.commit(transaction, end).await?;
+            match next {
+                None => self.parked.remove(stream),
+                Some(parked) => self.parked.insert(stream.clone(), parked),
+            };
+            let parked = self.parked.len();
+            self.report(|status| status.parked = parked);
+            if let Some((event, error)) = failure {
+                return Ok(Err(ParkedError::Failed {
+                    stream: stream.clone(),
+                    version: event.version,
+                    event_type: event.event_type.to_string(),
+                    error: error.to_string(),
+                }));
+            }
+            if is_last {
+                return Ok(Ok(()));
+            }
+        }
+    }
+
+    /// A transaction in which the waiting events are taken, or those before the first that fails, and that one.
+    async fn take_waiting<'e>(
+        &self,
+        waiting: &[&'e RecordedEvent],
+        discarded: Option<Version>,
+    ) -> Result<(Transaction<P>, Option<(&'e RecordedEvent, BoxError)>), Interrupted> {
+        let mut failure = None;
+        let mut waiting = waiting;
+        // One more time after a failure, with what comes before it.
+        'again: loop {
             let mut transaction = self.model.begin().await.map_err(|error| self.failed(error))?;
-            let mut failure = None;
-            for event in &waiting {
-                let is_wanted = P::Event::knows(&event.event_type);
-                if !is_wanted || std::mem::take(&mut discard) {
+            for (index, event) in waiting.iter().enumerate() {
+                if discarded == Some(event.version) || !P::Event::knows(&event.event_type) {
                     continue;
                 }
                 if let Err((error, _)) = self.take_one(event, &mut transaction).await {
                     failure = Some((*event, error));
-                    break;
+                    waiting = &waiting[..index];
+                    continue 'again;
                 }
             }
-            if let Some((event, error)) = failure {
-                drop(transaction);
-                return self.park_again(&parked, event, &error).await.map(Err);
-            }
-            let done = !is_full || waiting.len() < page.len();
-            if done {
-                let removed = self.model.unpark(&mut transaction, &self.id, stream).await;
-                removed.map_err(|error| self.failed(error))?;
-                self.commit(transaction, self.position()).await?;
-                self.parked.remove(stream);
-                let parked = self.parked.len();
-                self.report(|status| status.parked = parked);
-                return Ok(Ok(()));
-            }
-            // More to come: what is done so far is committed, and the stream stays parked behind it.
-            let last = waiting.last().map_or(parked.version, |event| event.version);
-            let moved = Parked { version: last.plus(1), ..parked };
-            let noted = self.model.park(&mut transaction, &self.id, &moved).await;
-            noted.map_err(|error| self.failed(error))?;
-            self.commit(transaction, self.position()).await?;
-            self.parked.insert(stream.clone(), moved);
+            return Ok((transaction, failure));
         }
     }
+}
 
-    /// An event of a parked stream has failed again. What came before it in its page is rolled back with it and comes
-    /// again at the next replay.
-    async fn park_again(
-        &mut self,
-        parked: &Parked,
-        event: &RecordedEvent,
-        error: &BoxError,
-    ) -> Result<ParkedError, Interrupted> {
-        let noted = Parked {
-            attempts: parked.attempts.saturating_add(1),
-            error: describe(event, error),
-            ..parked.clone()
-        };
-        let mut transaction = self.model.begin().await.map_err(|error| self.failed(error))?;
-        let stored = self.model.park(&mut transaction, &self.id, &noted).await;
-        stored.map_err(|error| self.failed(error))?;
-        self.commit(transaction, self.position()).await?;
-        self.parked.insert(noted.stream.clone(), noted);
-        Ok(ParkedError::Failed {
-            stream: event.stream.clone(),
-            version: event.version,
-            event_type: event.event_type.to_string(),
-            error: error.to_string(),
-        })
+fn parked_at(event: &RecordedEvent, attempts: u32, error: &BoxError) -> Parked {
+    Parked {
+        stream: event.stream.clone(),
+        version: event.version,
+        position: event.position,
+        event_type: event.event_type.to_string(),
+        attempts,
+        error: error.to_string(),
     }
 }
 

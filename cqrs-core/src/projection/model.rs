@@ -91,6 +91,11 @@ pub struct Parked {
 }
 
 /// The database of read models.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a read model",
+    label = "not a read model",
+    note = "use `SqliteModel`, `PostgresModel` or `MemoryModel<…>`, or implement `ReadModel`"
+)]
 #[async_trait]
 pub trait ReadModel: Send + Sync + 'static {
     /// A transaction, in which a projection changes its rows.

@@ -134,7 +134,7 @@ impl<P: Projection> Worker<P> {
                 }
                 Acquired::HeldBy { owner } => {
                     self.report(|status| status.phase = Phase::Standby { owner });
-                    tokio::time::sleep(self.options.lease / 4).await;
+                    self.refuse_requests(self.options.lease / 4).await;
                 }
                 Acquired::Changed { version, events } => {
                     return Err(Interrupted::Stopped(Stopped::Changed {
@@ -144,6 +144,15 @@ impl<P: Projection> Worker<P> {
                     }));
                 }
             }
+        }
+    }
+
+    /// Lets time pass, in which nothing that is asked for can be done.
+    async fn refuse_requests(&mut self, time: Duration) {
+        let until = Instant::now() + time;
+        while let Ok(Some(request)) = tokio::time::timeout_at(until, self.requests.recv()).await {
+            // Whoever asked may have gone.
+            let _ = request.answer.send(Err(ParkedError::NotRunning));
         }
     }
 
@@ -158,9 +167,7 @@ impl<P: Projection> Worker<P> {
     }
 
     async fn turn(&mut self) -> Result<(), Interrupted> {
-        while let Ok(request) = self.requests.try_recv() {
-            self.serve(request).await?;
-        }
+        self.serve_requests().await?;
         let position = self.position();
         let page = self.store.read_log(&self.filter, position, self.options.batch).await;
         let page = page.map_err(|error| self.failed(error))?;
@@ -186,6 +193,14 @@ impl<P: Projection> Worker<P> {
             }
         };
         self.serve(request).await
+    }
+
+    /// Does what is asked for by now.
+    pub(super) async fn serve_requests(&mut self) -> Result<(), Interrupted> {
+        while let Ok(request) = self.requests.try_recv() {
+            self.serve(request).await?;
+        }
+        Ok(())
     }
 
     async fn serve(&mut self, request: Request) -> Result<(), Interrupted> {
@@ -261,13 +276,16 @@ impl<P: Projection> Worker<P> {
     }
 }
 
+/// The first pause between attempts.
+pub(super) const FIRST_DELAY: Duration = Duration::from_millis(20);
+
 /// The longest pause between attempts.
 pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
 /// Growing pauses between attempts.
 pub(super) fn delays() -> ExponentialBackoff {
     ExponentialBuilder::new()
-        .with_min_delay(Duration::from_millis(20))
+        .with_min_delay(FIRST_DELAY)
         .with_factor(4.0)
         .with_max_delay(LONGEST_DELAY)
         .without_max_times()

@@ -1,5 +1,27 @@
 //! Derives where names are taken, missing, or made by macros.
 
+/// `impl Project`s that do nothing.
+macro_rules! project {
+    (for $projection:ty: $($event:ty),*) => {
+        $(project!(@one $projection, $event,);)*
+    };
+    (for $projection:ty: $($event:ty),*; where $parameter:ident: $bound:ident) => {
+        $(project!(@one $projection, $event, $parameter: $bound);)*
+    };
+    (@one $projection:ty, $event:ty, $($parameter:ident: $bound:ident)?) => {
+        impl<$($parameter: $bound)?> ::cqrs::Project<$event> for $projection {
+            async fn project(
+                &self,
+                _: $event,
+                _: &::cqrs::RecordedEvent,
+                _: &mut ::cqrs::Transaction<Self>,
+            ) -> ::core::result::Result<(), ::cqrs::BoxError> {
+                ::core::result::Result::Ok(())
+            }
+        }
+    };
+}
+
 /// Everything the expansions could mean by a short name means something else here.
 mod names_taken {
     #![no_implicit_prelude]
@@ -137,30 +159,14 @@ mod names_taken {
 
     impl Member for ::core::primitive::u8 {}
 
-    /// `Project`, which does nothing.
-    macro_rules! project {
-        ($($event:ty),*) => {$(
-            impl<T: Member> ::cqrs::Project<$event> for Projection<T> {
-                async fn project(
-                    &self,
-                    _: $event,
-                    _: &::cqrs::RecordedEvent,
-                    _: &mut ::cqrs::Transaction<Self>,
-                ) -> ::core::result::Result<(), ::cqrs::BoxError> {
-                    ::core::result::Result::Ok(())
-                }
-            }
-        )*};
-    }
-
-    project!(Event, Other<T>, Unit);
+    project!(for Projection<T>: Event, Other<T>, Unit; where T: Member);
 }
 
 /// The names of primitive types mean something else; serde's derives can't do with that, ours can.
 mod primitives_taken {
     #![allow(dead_code, non_camel_case_types, reason = "the names are there to be in the way")]
 
-    use cqrs::{Aggregate, Apply, Command, Event, Handle, Project, Projection, Query};
+    use cqrs::{Aggregate, Apply, Command, Event, Handle, Projection, Query};
 
     struct str;
     struct u32;
@@ -206,27 +212,7 @@ mod primitives_taken {
     #[projection(version = 3, model = cqrs::MemoryModel<()>, events(One, Two))]
     pub(super) struct View;
 
-    impl Project<One> for View {
-        async fn project(
-            &self,
-            _: One,
-            _: &cqrs::RecordedEvent,
-            _: &mut cqrs::Transaction<Self>,
-        ) -> Result<(), cqrs::BoxError> {
-            Ok(())
-        }
-    }
-
-    impl Project<Two> for View {
-        async fn project(
-            &self,
-            _: Two,
-            _: &cqrs::RecordedEvent,
-            _: &mut cqrs::Transaction<Self>,
-        ) -> Result<(), cqrs::BoxError> {
-            Ok(())
-        }
-    }
+    project!(for View: One, Two);
 }
 
 /// The framework under another name, and only there.
@@ -236,7 +222,7 @@ mod renamed {
     }
 
     use serde::{Deserialize, Serialize};
-    use vendor::framework::{Aggregate, Apply, Command, Event, Project, Projection, Query};
+    use vendor::framework::{Aggregate, Apply, Command, Event, Projection, Query};
 
     #[derive(Serialize, Deserialize, Event)]
     #[event(crate = vendor::framework)]
@@ -276,46 +262,14 @@ mod renamed {
     )]
     pub(super) struct Doors;
 
-    impl Project<DoorEvent> for Doors {
-        async fn project(
-            &self,
-            _: DoorEvent,
-            _: &vendor::framework::RecordedEvent,
-            _: &mut vendor::framework::Transaction<Self>,
-        ) -> Result<(), vendor::framework::BoxError> {
-            Ok(())
-        }
-    }
-
-    impl Project<Closed> for Doors {
-        async fn project(
-            &self,
-            _: Closed,
-            _: &vendor::framework::RecordedEvent,
-            _: &mut vendor::framework::Transaction<Self>,
-        ) -> Result<(), vendor::framework::BoxError> {
-            Ok(())
-        }
-    }
+    project!(for Doors: DoorEvent, Closed);
 }
 
 /// Types made by a macro, from what it is given.
 macro_rules! domain {
-    (project $view:ty, $event:ty) => {
-        impl Project<$event> for $view {
-            async fn project(
-                &self,
-                _: $event,
-                _: &cqrs::RecordedEvent,
-                _: &mut cqrs::Transaction<Self>,
-            ) -> Result<(), cqrs::BoxError> {
-                Ok(())
-            }
-        }
-    };
     ($module:ident, $prefix:literal, $version:literal, $variant:ident, $event:ty, $id:ident) => {
         mod $module {
-            use cqrs::{Aggregate, Apply, Command, Event, Project, Projection};
+            use cqrs::{Aggregate, Apply, Command, Event, Projection};
 
             #[derive(serde::Serialize, serde::Deserialize, Event)]
             #[event(prefix = $prefix)]
@@ -357,8 +311,7 @@ macro_rules! domain {
             )]
             pub(super) struct View;
 
-            domain!(project View, $event);
-            domain!(project View, cqrs_derive_tests::Common);
+            project!(for View: $event, cqrs_derive_tests::Common);
 
             mod cqrs_derive_tests {
                 #[derive(cqrs::Event)]

@@ -1,5 +1,7 @@
 //! A database for one test.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::postgres::PgConnectOptions;
@@ -24,8 +26,9 @@ impl Database {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let plain = |character: char| character.is_ascii_alphanumeric() || character == '_';
         let hint: String = hint.chars().filter(|c| plain(*c)).take(30).collect();
-        // Several processes may share one server: the process id keeps their databases apart.
-        let name = format!("cqrs_{hint}_{}_{number}", std::process::id()).to_lowercase();
+        // Several processes may share one server, and process ids may be alike where they run in containers.
+        let random = RandomState::new().build_hasher().finish();
+        let name = format!("cqrs_{hint}_{random:016x}_{number}").to_lowercase();
         execute(admin, format!("CREATE DATABASE {name} TEMPLATE template0")).await?;
         Ok(Self {
             options: admin.clone().database(&name),
