@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::event::{DecodeError, EncodeError, EventId, NewEvent};
+use crate::projection::NotYet;
 use crate::store::{
     Append, AppendError, BoxError, Conflict, InvalidAppend, StoreError, StoreErrorKind,
 };
@@ -255,6 +256,9 @@ pub enum QueryError<E> {
         /// The name of the query.
         query: &'static str,
     },
+    /// A view has not seen in time what the answer is to show.
+    #[error("{0}; ask again")]
+    NotYet(NotYet),
     /// A layer around the bus refused or abandoned the query.
     #[error("a layer of the bus stopped the query: {0}")]
     Stopped(BoxError),
@@ -266,6 +270,7 @@ impl<E> QueryError<E> {
         match self {
             Self::Failed(_) => "failed",
             Self::Unregistered { .. } => "unregistered",
+            Self::NotYet(_) => "not_yet",
             Self::Stopped(_) => "stopped",
         }
     }

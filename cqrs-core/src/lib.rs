@@ -38,8 +38,8 @@ pub use self::event::{
 pub use self::metadata::{Details, Metadata};
 pub use self::projection::{
     Acquired, Checkpoint, Lease, MemoryModel, MemoryTransaction, NotYet, Parked, ParkedError,
-    Phase, Project, Projection, ProjectionId, Projector, ReadModel, Running, Status, Stopped,
-    Transaction,
+    Phase, Progress, Project, Projection, ProjectionId, Projector, ReadModel, Running, Status,
+    Stopped, Transaction,
 };
 pub use self::query::{Query, QueryHandler};
 pub use self::repository::{Loaded, Repository, Retry};

@@ -368,3 +368,33 @@ async fn a_process_that_stands_by_says_that_it_can_not_replay() {
     let answer = tokio::time::timeout(LONG, second.replay(stream("a"))).await.unwrap();
     assert!(matches!(answer, Err(ParkedError::NotRunning)), "{answer:?}");
 }
+
+#[derive(Debug, Clone, Query)]
+#[query(output = String)]
+struct Show(&'static str);
+
+#[tokio::test]
+async fn an_answer_after_a_command_shows_its_outcome() {
+    let setting = Setting::new();
+    let (running, refused) = setting.start();
+    let model = setting.model.clone();
+    let bus = Bus::builder(setting.store.clone())
+        .aggregate::<Counter>()
+        .view(running.progress())
+        .query_handler(move |Show(counter)| {
+            let history = model.read(|all| all.get(counter).cloned().unwrap_or_default().join(" "));
+            async move { Ok(history) }
+        })
+        .build()
+        .unwrap();
+    for amount in 0..50 {
+        let done = bus.send(add("a", amount)).await.unwrap();
+        let shown = bus.ask(Show("a")).after(&done).patience(LONG).await.unwrap();
+        assert!(shown.ends_with(&amount.to_string()), "{amount}: {shown}");
+    }
+    // A view that does not come so far in time says how far it is.
+    refused.store(99, Ordering::SeqCst);
+    let done = bus.send(add("a", 99)).await.unwrap();
+    let late = bus.ask(Show("a")).after(&done).patience(Duration::from_millis(1)).await;
+    assert!(matches!(late, Err(QueryError::NotYet(_))), "{late:?}");
+}

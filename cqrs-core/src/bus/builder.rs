@@ -16,6 +16,7 @@ use crate::aggregate::Aggregate;
 use crate::command::Command;
 use crate::event::{Event as _, EventType};
 use crate::limits::MAX_EVENT_TYPE_BYTES;
+use crate::projection::Progress;
 use crate::query::{Query, QueryHandler};
 use crate::repository::{Repository, Retry};
 use crate::store::BoxError;
@@ -28,6 +29,7 @@ pub struct BusBuilder {
     registry: Registry,
     command_layers: Vec<Wrap>,
     query_layers: Vec<Wrap>,
+    views: Vec<Progress>,
     categories: BTreeMap<&'static str, (&'static str, &'static Location<'static>)>,
     event_types: BTreeMap<&'static str, (EventType, &'static str)>,
     places: BTreeMap<&'static str, &'static Location<'static>>,
@@ -46,6 +48,7 @@ impl BusBuilder {
             registry: Registry::default(),
             command_layers: Vec::new(),
             query_layers: Vec::new(),
+            views: Vec::new(),
             categories: BTreeMap::new(),
             event_types: BTreeMap::new(),
             places: BTreeMap::new(),
@@ -116,6 +119,13 @@ impl BusBuilder {
         self
     }
 
+    /// Names a projection whose rows queries are answered from: what [`AskQuery::after`](crate::AskQuery::after) waits
+    /// for.
+    pub fn view(mut self, progress: Progress) -> Self {
+        self.views.push(progress);
+        self
+    }
+
     /// The bus.
     ///
     /// # Errors
@@ -131,6 +141,7 @@ impl BusBuilder {
                 registry: self.registry,
                 command_layers: stack(self.command_layers),
                 query_layers: stack(self.query_layers),
+                views: self.views,
             }),
         })
     }

@@ -22,6 +22,7 @@ pub use self::send::{AskQuery, SendCommand};
 use crate::aggregate::Aggregate;
 use crate::command::Command;
 use crate::error::LoadError;
+use crate::projection::Progress;
 use crate::query::Query;
 use crate::repository::{Loaded, Repository};
 use crate::store::Store;
@@ -38,6 +39,7 @@ struct Shared {
     registry: Registry,
     command_layers: Option<Stack>,
     query_layers: Option<Stack>,
+    views: Vec<Progress>,
 }
 
 impl Bus {

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::future::{Future, IntoFuture};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
 
@@ -14,9 +15,10 @@ use crate::bus::Route as _;
 use crate::command::Command;
 use crate::context::DispatchContext;
 use crate::error::{DispatchError, QueryError};
+use crate::projection::NotYet;
 use crate::query::Query;
 use crate::store::BoxError;
-use crate::version::Version;
+use crate::version::{Position, Version};
 
 /// A command about to be sent: await it. Made by [`Bus::send`].
 #[derive(Debug)]
@@ -123,11 +125,30 @@ pub struct AskQuery<Q> {
     context: DispatchContext,
     /// Asked by a command handler, not from outside.
     is_inner: bool,
+    after: Position,
+    patience: Duration,
 }
 
 impl<Q: Query> AskQuery<Q> {
     pub(super) fn new(bus: Bus, query: Q) -> Self {
-        Self { bus, query, context: DispatchContext::new(), is_inner: false }
+        /// Views are a few milliseconds behind; one that is this far behind has other troubles.
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let context = DispatchContext::new();
+        Self { bus, query, context, is_inner: false, after: Position::START, patience: PATIENCE }
+    }
+
+    /// Waits until all [views](crate::BusBuilder::view) of the bus have seen this position, such as that of a command's
+    /// outcome: so that the answer shows it.
+    pub fn after(mut self, position: impl Into<Position>) -> Self {
+        self.after = self.after.max(position.into());
+        self
+    }
+
+    /// How long to wait at most for the views; 5 seconds unless it is said. Then the answer is
+    /// [`QueryError::NotYet`], with how far the view is.
+    pub fn patience(mut self, time: Duration) -> Self {
+        self.patience = time;
+        self
     }
 
     /// Asks the query from within a command handler.
@@ -148,20 +169,32 @@ impl<Q: Query> IntoFuture for AskQuery<Q> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { bus, query, context, is_inner } = self;
+        let Self { bus, query, context, is_inner, after, patience } = self;
         let span = telemetry::span(Kind::Query, Q::NAME, &context);
         let work = async move {
             let watch = telemetry::Watch::start(Kind::Query, Q::NAME);
             let layers = bus.shared.query_layers.as_ref().filter(|_| !is_inner);
-            let result = match layers {
-                None => Asked(query).dispatch(&bus, context).await,
-                Some(stack) => layers::dispatch(stack, &bus, Asked(query), context).await,
+            let result = match (wait_for_views(&bus, after, patience).await, layers) {
+                (Err(not_yet), _) => Err(QueryError::NotYet(not_yet)),
+                (Ok(()), None) => Asked(query).dispatch(&bus, context).await,
+                (Ok(()), Some(stack)) => layers::dispatch(stack, &bus, Asked(query), context).await,
             };
             watch.stop(result.as_ref().err().map(QueryError::label));
             result
         };
         Box::pin(work.instrument(span))
     }
+}
+
+async fn wait_for_views(bus: &Bus, position: Position, time: Duration) -> Result<(), NotYet> {
+    if position == Position::START {
+        return Ok(());
+    }
+    let until = Instant::now() + time;
+    for view in &bus.shared.views {
+        view.wait_for(position, until.saturating_duration_since(Instant::now())).await?;
+    }
+    Ok(())
 }
 
 /// A command on its way through the layers.

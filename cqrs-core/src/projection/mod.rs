@@ -11,7 +11,7 @@ use std::future::Future;
 
 pub use self::memory::{MemoryModel, MemoryTransaction};
 pub use self::model::{Acquired, Checkpoint, Lease, Parked, ProjectionId, ReadModel};
-pub use self::runner::{NotYet, ParkedError, Projector, Running};
+pub use self::runner::{NotYet, ParkedError, Progress, Projector, Running};
 pub use self::status::{Phase, Status, Stopped};
 use crate::event::{Event, RecordedEvent};
 use crate::store::BoxError;

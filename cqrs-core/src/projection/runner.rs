@@ -134,23 +134,18 @@ impl Running {
         self.status.borrow().clone()
     }
 
+    /// How far the projection is, for others to wait for: a [bus](crate::BusBuilder::view) that answers from its rows.
+    pub fn progress(&self) -> Progress {
+        Progress(self.status.clone())
+    }
+
     /// Waits until the read model has seen the log up to `position`, such as that of a command's outcome.
     ///
     /// # Errors
     /// When that takes longer than `time`, or the projection stops before. On a process that stands by, the position is
     /// known only when it takes over.
     pub async fn wait_for(&self, position: Position, time: Duration) -> Result<(), NotYet> {
-        let mut status = self.status.clone();
-        let seen =
-            status.wait_for(|status| status.position >= position || status.phase == Phase::Stopped);
-        let reached = match tokio::time::timeout(time, seen).await {
-            Ok(Ok(status)) => status.position >= position,
-            Ok(Err(_)) | Err(_) => false,
-        };
-        if reached {
-            return Ok(());
-        }
-        Err(NotYet { position, status: Box::new(self.status()) })
+        self.progress().wait_for(position, time).await
     }
 
     /// Takes the events of a parked stream in order, from the one that failed up to where the projection is, and
@@ -205,6 +200,34 @@ impl fmt::Debug for Running {
             .debug_struct("Running")
             .field("status", &*self.status.borrow())
             .finish_non_exhaustive()
+    }
+}
+
+/// How far a running projection is. Made by [`Running::progress`]; it does not keep the projection running.
+#[derive(Debug, Clone)]
+pub struct Progress(watch::Receiver<Status>);
+
+impl Progress {
+    /// What the projection is doing now.
+    pub fn status(&self) -> Status {
+        self.0.borrow().clone()
+    }
+
+    /// Waits until the read model has seen the log up to `position`; see [`Running::wait_for`].
+    ///
+    /// # Errors
+    /// When that takes longer than `time`, or the projection stops before.
+    pub async fn wait_for(&self, position: Position, time: Duration) -> Result<(), NotYet> {
+        let mut status = self.0.clone();
+        let over = |status: &Status| status.position >= position || status.phase == Phase::Stopped;
+        let reached = match tokio::time::timeout(time, status.wait_for(over)).await {
+            Ok(Ok(status)) => status.position >= position,
+            Ok(Err(_)) | Err(_) => false,
+        };
+        if reached {
+            return Ok(());
+        }
+        Err(NotYet { position, status: Box::new(self.status()) })
     }
 }
 
