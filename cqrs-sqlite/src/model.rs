@@ -204,7 +204,7 @@ impl ReadModel for SqliteModel {
     /// gets an error of kind [`Busy`](StoreErrorKind::Busy) in the end.
     async fn begin(&self) -> Result<Self::Transaction, StoreError> {
         // With the lock from the start: a transaction that began with reading could not wait for it.
-        let begun = self.writer.begin_with("BEGIN").await;
+        let begun = self.writer.begin_with("BEGIN IMMEDIATE").await;
         begun.map_err(|failed| error::failed("beginning the transaction of a projection", failed))
     }
 

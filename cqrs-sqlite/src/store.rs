@@ -307,6 +307,8 @@ impl SnapshotStore for SqliteStore {
 
 #[cfg(test)]
 mod tests {
+    use cqrs_core::{ExpectedVersion, Metadata, NewEvent, Payload};
+
     use super::*;
 
     #[tokio::test]
@@ -319,6 +321,20 @@ mod tests {
             let value: i64 = query_scalar(setting).fetch_one(&store.writer).await.unwrap();
             assert_eq!(value, expected, "{setting}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_append_is_announced_to_those_who_would_look_much_later() {
+        let store = SqliteStore::in_memory().await.unwrap();
+        let mut news = store.clone().board.news(Duration::MAX);
+        let id = EventId::random();
+        let metadata = Arc::new(Metadata::of(id.as_uuid()));
+        let payload = Payload::of(&()).unwrap();
+        let event = NewEvent::from_parts(id, "account.opened", 1, payload, metadata).unwrap();
+        let stream = StreamId::new("account", "1").unwrap();
+        let append = Append::new(stream, ExpectedVersion::Any, vec![event]).unwrap();
+        store.append(&append).await.unwrap();
+        tokio::time::timeout(Duration::from_mins(1), news.wait()).await.unwrap();
     }
 
     #[tokio::test]

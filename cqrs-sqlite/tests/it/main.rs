@@ -11,6 +11,7 @@ mod model;
 mod opening;
 mod processes;
 mod projecting;
+mod racing;
 mod snapshots;
 mod statements;
 mod support;

@@ -11,23 +11,27 @@ use sqlx::{query, query_scalar};
 use uuid::Uuid;
 
 use crate::support::{
-    append, assert_failure, connect, event, execute, failure, open_patiently, place, store_events,
-    stream,
+    append, assert_failure, connect, event, execute, failure, place, store_events, stream,
 };
 
-const HOUR: Duration = Duration::from_hours(1);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
 /// A lease for no time has run out when it is had.
-const RUN_OUT: Duration = Duration::ZERO;
+pub(crate) const RUN_OUT: Duration = Duration::ZERO;
 
-fn balances() -> ProjectionId {
+pub(crate) fn balances() -> ProjectionId {
     ProjectionId { name: "balances", version: 1, events: "account.deposited".to_owned() }
 }
 
 /// A model with a table, one that takes an account as often as it comes.
 async fn model() -> SqliteModel {
     let model = SqliteModel::in_memory().await.unwrap();
-    query("CREATE TABLE accounts (id INTEGER)").execute(model.writer()).await.unwrap();
+    create_table(&model).await;
     model
+}
+
+pub(crate) async fn create_table(model: &SqliteModel) {
+    let sql = "CREATE TABLE IF NOT EXISTS accounts (id INTEGER)";
+    query(sql).execute(model.writer()).await.unwrap();
 }
 
 async fn acquire(model: &SqliteModel, owner: Uuid, time: Duration) -> Acquired {
@@ -41,7 +45,7 @@ async fn lease(model: &SqliteModel, owner: Uuid, time: Duration) -> Lease {
     }
 }
 
-fn at(lease: Lease, position: u64) -> Lease {
+pub(crate) fn at(lease: Lease, position: u64) -> Lease {
     Lease { position: Position::new(position), ..lease }
 }
 
@@ -53,13 +57,13 @@ async fn insert(transaction: &mut SqliteTransaction, account: i64) {
         .unwrap();
 }
 
-async fn accounts(model: &SqliteModel) -> Vec<i64> {
+pub(crate) async fn accounts(model: &SqliteModel) -> Vec<i64> {
     let sql = "SELECT id FROM accounts ORDER BY rowid";
     query_scalar(sql).fetch_all(model.pool()).await.unwrap()
 }
 
 /// Begins, inserts an account and commits.
-async fn commit(model: &SqliteModel, lease: Lease, account: i64) -> bool {
+pub(crate) async fn commit(model: &SqliteModel, lease: Lease, account: i64) -> bool {
     let mut transaction = model.begin().await.unwrap();
     insert(&mut transaction, account).await;
     model.commit(transaction, &balances(), lease, HOUR).await.unwrap()
@@ -135,64 +139,6 @@ async fn g7_an_owner_that_was_replaced_can_do_nothing() {
     assert!(commit(&model, at(successor, 10), 3).await);
     assert_eq!(accounts(&model).await, [2, 3]);
     assert_eq!(model.checkpoints().await.unwrap()[0].position, Position::new(10));
-}
-
-/// Many owners, each with connections of its own.
-async fn race<T: Send + 'static>(
-    path: &std::path::Path,
-    time: Duration,
-    outcome: impl Fn(SqliteModel, Acquired) -> T + Copy + Send + 'static,
-) -> Vec<T> {
-    let mut racers = Vec::new();
-    for _ in 0..8 {
-        let model = open_patiently(path).await.model();
-        racers.push(tokio::spawn(async move {
-            let acquired = acquire(&model, Uuid::now_v7(), time).await;
-            outcome(model, acquired)
-        }));
-    }
-    let mut outcomes = Vec::new();
-    for racer in racers {
-        outcomes.push(racer.await.unwrap());
-    }
-    outcomes
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn g7_one_of_many_owners_gets_the_lease() {
-    let place = place();
-    let acquired = race(&place.path, HOUR, |_, acquired| acquired).await;
-    let winners = acquired.iter().filter(|acquired| matches!(acquired, Acquired::Lease(_)));
-    assert_eq!(winners.count(), 1, "{acquired:?}");
-    let holders = acquired.iter().filter(|acquired| matches!(acquired, Acquired::HeldBy { .. }));
-    assert_eq!(holders.count(), 7, "{acquired:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn g7_of_many_that_had_the_lease_only_the_last_commits() {
-    let place = place();
-    let mut application = connect(&place.path).await;
-    execute(&mut application, "CREATE TABLE accounts (id INTEGER)").await;
-    let leases = race(&place.path, RUN_OUT, |model, acquired| match acquired {
-        Acquired::Lease(lease) => (model, lease),
-        other => panic!("{other:?}"),
-    })
-    .await;
-    let mut tokens: Vec<i64> = leases.iter().map(|(_, lease)| lease.token).collect();
-    tokens.sort_unstable();
-    assert_eq!(tokens, [1, 2, 3, 4, 5, 6, 7, 8]);
-    let committing = leases.into_iter().map(|(model, lease)| {
-        tokio::spawn(
-            async move { (commit(&model, at(lease, 1), lease.token).await, lease.token == 8) },
-        )
-    });
-    for committing in committing.collect::<Vec<_>>() {
-        let (committed, is_last) = committing.await.unwrap();
-        assert_eq!(committed, is_last);
-    }
-    let rows: Vec<i64> =
-        query_scalar("SELECT id FROM accounts").fetch_all(&mut application).await.unwrap();
-    assert_eq!(rows, [8]);
 }
 
 #[tokio::test]
@@ -283,8 +229,7 @@ async fn g8_nothing_waits_for_a_projection_that_begins_anew() {
 async fn g7_a_transaction_that_is_dropped_leaves_nothing() {
     let place = place();
     for model in [SqliteModel::open(&place.path).await.unwrap(), model().await] {
-        let sql = "CREATE TABLE IF NOT EXISTS accounts (id INTEGER)";
-        query(sql).execute(model.writer()).await.unwrap();
+        create_table(&model).await;
         let held = lease(&model, Uuid::now_v7(), HOUR).await;
         let mut transaction = model.begin().await.unwrap();
         insert(&mut transaction, 1).await;
@@ -295,10 +240,27 @@ async fn g7_a_transaction_that_is_dropped_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_transaction_reads_stays_so_until_it_writes() {
+    let place = place();
+    let model = SqliteModel::open(&place.path).await.unwrap();
+    create_table(&model).await;
+    let held = lease(&model, Uuid::now_v7(), HOUR).await;
+    let mut other = connect(&place.path).await;
+    execute(&mut other, "PRAGMA busy_timeout = 0").await;
+    let mut transaction = model.begin().await.unwrap();
+    let sql = "SELECT count(*) FROM accounts";
+    let before: i64 = query_scalar(sql).fetch_one(&mut *transaction).await.unwrap();
+    assert!(query("INSERT INTO accounts VALUES (7)").execute(&mut other).await.is_err());
+    insert(&mut transaction, before).await;
+    assert!(model.commit(transaction, &balances(), held, HOUR).await.unwrap());
+    assert_eq!(accounts(&model).await, [0]);
+}
+
+#[tokio::test]
 async fn g14_a_commit_that_is_dropped_is_done_or_not() {
     let place = place();
     let model = SqliteModel::open(&place.path).await.unwrap();
-    query("CREATE TABLE accounts (id INTEGER)").execute(model.writer()).await.unwrap();
+    create_table(&model).await;
     let owner = Uuid::now_v7();
     for round in 0..150 {
         let held = lease(&model, owner, HOUR).await;

@@ -1,6 +1,7 @@
 //! Opening and closing files, good and bad.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::{EventStore, ExpectedVersion, LogFilter, Position, SnapshotStore, StoreErrorKind};
@@ -158,13 +159,15 @@ async fn a_closed_store_says_so_and_so_do_its_clones() {
     {
         let clone = store.clone();
         store_events(&clone, "1", &[event()]).await;
-        store.close().await;
-        store.close().await;
+        // Behind a pointer it is the method of the port.
+        let behind_a_pointer: Arc<dyn EventStore> = Arc::new(store.clone());
+        behind_a_pointer.close().await;
         let append = append("1", ExpectedVersion::Any, &[event()]);
         let error = failure(clone.append(&append).await);
         assert_failure(&error, StoreErrorKind::Unavailable, "closed");
         let error = failure(clone.read_log(&LogFilter::all(), Position::START, 1).await);
         assert_failure(&error, StoreErrorKind::Unavailable, "closed");
+        store.close().await;
     }
     let left: Vec<_> = fs::read_dir(place.path.parent().unwrap()).unwrap().collect();
     assert_eq!(left.len(), 1, "only the database file stays: {left:?}");

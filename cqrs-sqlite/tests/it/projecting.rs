@@ -13,7 +13,9 @@ use cqrs_sqlite::{SqliteModel, SqliteStore, SqliteTransaction};
 use sqlx::{query, query_as, query_scalar};
 
 use crate::child::{Said, Task, Worker};
-use crate::support::{event, log, marked_events, open_patiently, place, store_events};
+use crate::support::{
+    connect, event, execute, log, marked_events, open_patiently, place, store_events,
+};
 
 const LONG: Duration = Duration::from_mins(2);
 
@@ -226,13 +228,13 @@ async fn a_projection_rides_out_a_long_transaction_of_another() {
     create_table(&model).await;
     let running = start(&store, model.clone(), |_| ());
     running.wait_for(Position::START, LONG).await.unwrap();
-    let other = open_patiently(&place.path).await.model();
+    let mut other = connect(&place.path).await;
     let position = store_events(&store, "1", &marked_events(3)).await.position;
-    let blocking = other.begin().await.unwrap();
+    execute(&mut other, "BEGIN IMMEDIATE").await;
     while running.status().phase != Phase::Retrying {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    drop(blocking);
+    execute(&mut other, "COMMIT").await;
     running.wait_for(position, LONG).await.unwrap();
     assert_eq!(seen(&model).await.len(), 3);
 }

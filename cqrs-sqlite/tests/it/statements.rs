@@ -65,6 +65,17 @@ async fn no_statement_on_events_reads_the_whole_table() {
     }
 }
 
+#[tokio::test]
+async fn the_log_is_read_along_the_primary_key() {
+    let place = place();
+    SqliteStore::open(&place.path).await.unwrap().close().await;
+    let mut connection = connect(&place.path).await;
+    let plan = plan(&mut connection, include_str!("../../sql/read_log.sql")).await;
+    assert!(plan.starts_with("SEARCH cqrs_events USING INTEGER PRIMARY KEY"), "{plan}");
+    // Nothing is sorted, and the names are not looked up anew for each row.
+    assert!(!plan.contains("B-TREE") && !plan.contains("CORRELATED"), "{plan}");
+}
+
 #[test]
 fn migrations_are_numbered_without_gaps() {
     for ((name, _), number) in files("migrations").iter().zip(1..) {
