@@ -41,6 +41,13 @@ struct Entry {
     parked: Vec<Parked>,
 }
 
+impl Entry {
+    fn prolong(&mut self, lease: Lease, time: Duration) {
+        self.lease.position = self.lease.position.max(lease.position);
+        self.until = Instant::now() + time;
+    }
+}
+
 /// A transaction on a [`MemoryModel`]: the value as it will be.
 #[derive(Debug)]
 pub struct MemoryTransaction<T> {
@@ -79,7 +86,7 @@ impl<T> MemoryModel<T> {
         lease: Lease,
     ) -> Option<&'a mut Entry> {
         let entry = state.projections.get_mut(projection.name)?;
-        (entry.lease.token == lease.token).then_some(entry)
+        (entry.lease.token == lease.token && entry.owner.is_some()).then_some(entry)
     }
 }
 
@@ -128,14 +135,15 @@ impl<T: Clone + Send + Sync + 'static> ReadModel for MemoryModel<T> {
         let Some(entry) = Self::owned(&mut state, projection, lease) else {
             return Ok(false);
         };
-        (entry.lease, entry.until) = (lease, Instant::now() + time);
+        entry.prolong(lease, time);
         Ok(true)
     }
 
     async fn release(&self, projection: &ProjectionId, lease: Lease) -> Result<(), StoreError> {
         let mut state = self.state();
         if let Some(entry) = Self::owned(&mut state, projection, lease) {
-            (entry.lease.position, entry.owner) = (lease.position, None);
+            entry.prolong(lease, Duration::ZERO);
+            entry.owner = None;
         }
         Ok(())
     }
@@ -155,7 +163,7 @@ impl<T: Clone + Send + Sync + 'static> ReadModel for MemoryModel<T> {
         let Some(entry) = Self::owned(&mut state, projection, lease) else {
             return Ok(false);
         };
-        (entry.lease, entry.until) = (lease, Instant::now() + time);
+        entry.prolong(lease, time);
         for change in transaction.changes {
             let stream = match &change {
                 Change::Park(parked) => &parked.stream,

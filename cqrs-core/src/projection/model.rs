@@ -91,6 +91,9 @@ pub struct Parked {
 }
 
 /// The database of read models.
+///
+/// A checkpoint never goes back: a position below the one that is stored changes nothing. A lease that was given back is
+/// as void as one that was taken over.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a read model",
     label = "not a read model",
