@@ -79,13 +79,6 @@ pub struct Committed {
     pub replayed: bool,
 }
 
-/// What a view must have seen to show the outcome.
-impl From<&Committed> for Position {
-    fn from(committed: &Committed) -> Self {
-        committed.position
-    }
-}
-
 /// The stream of the aggregate that `command` addresses.
 pub(crate) fn stream_of<C: AggregateCommand>(
     command: &C,

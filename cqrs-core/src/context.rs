@@ -11,7 +11,8 @@ use crate::version::Version;
 /// the events.
 ///
 /// ```
-/// use cqrs_core::DispatchContext;
+/// # use cqrs_core as cqrs;
+/// use cqrs::DispatchContext;
 ///
 /// let context = DispatchContext::new().actor("ada").tenant("north").extra("request", "7f3a");
 /// assert_eq!(context.correlation_id(), context.id());

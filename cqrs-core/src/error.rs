@@ -10,7 +10,7 @@ use crate::store::{
 use crate::stream::InvalidStreamId;
 
 /// Why a command was not carried out. `E` is the error of the domain: why a command is refused.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum DispatchError<E> {
     /// The domain refuses the command. Nothing was stored, unless a command handler refuses after what it has sent.
@@ -21,7 +21,10 @@ pub enum DispatchError<E> {
     Conflict(Conflict),
     /// The aggregate is not at the version the caller expects: it has changed since the caller saw it. Nothing was
     /// stored; have another look and decide again.
-    #[error(transparent)]
+    #[error(
+        "stream `{}` is at version {}, while the sender of the command has seen {}: have another look and decide again",
+        .0.stream, .0.actual, .0.expected
+    )]
     Stale(Conflict),
     /// The command addresses a stream by a name that can't be one, or leads to events that can't be stored (G13).
     /// Nothing was stored.
@@ -211,7 +214,7 @@ pub enum InvalidCommand {
 }
 
 /// Why an aggregate could not be loaded.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The key can't name a stream.
@@ -242,7 +245,7 @@ impl LoadError {
 }
 
 /// Why a query has no answer. `E` is the error of the query itself.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum QueryError<E> {
     /// The query's handler says so.
@@ -265,6 +268,18 @@ pub enum QueryError<E> {
 }
 
 impl<E> QueryError<E> {
+    /// The same as the error of a command, for a command handler that asks a query; `map` tells what the query's own
+    /// error means to the domain of the command.
+    pub fn into_dispatch<F>(self, map: impl FnOnce(E) -> F) -> DispatchError<F>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        match self {
+            Self::Failed(error) => DispatchError::Rejected(map(error)),
+            error => DispatchError::Failed(error.into()),
+        }
+    }
+
     /// The kind of error, as a label of metrics and traces.
     pub(crate) fn label(&self) -> &'static str {
         match self {
@@ -275,3 +290,16 @@ impl<E> QueryError<E> {
         }
     }
 }
+
+/// Errors are shown with their message also where a program returns them from `main`, which takes `Debug` for it.
+macro_rules! debug_as_display {
+    ($(impl $(<$parameter:ident>)? for $error:ty),+ $(,)?) => {$(
+        impl $(<$parameter: fmt::Display>)? fmt::Debug for $error {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, formatter)
+            }
+        }
+    )+};
+}
+
+debug_as_display!(impl<E> for DispatchError<E>, impl<E> for QueryError<E>, impl for LoadError);

@@ -39,7 +39,7 @@ pub use self::metadata::{Details, Metadata};
 pub use self::projection::{
     Acquired, Checkpoint, Lease, MemoryModel, MemoryTransaction, NotYet, Parked, ParkedError,
     Phase, Progress, Project, Projection, ProjectionId, Projector, ReadModel, Running, Status,
-    Stopped, Transaction,
+    Stopped, Target, Transaction,
 };
 pub use self::query::{Query, QueryHandler};
 pub use self::repository::{Loaded, Repository, Retry};

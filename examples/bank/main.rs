@@ -61,6 +61,9 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let (mut lines, progress) = open_input(arguments.input.as_deref())?;
+    if arguments.input.is_none() {
+        eprintln!("carrying out the sample, which has two bad lines on purpose");
+    }
     let mut teller = Teller::new(open_store(&arguments.store).await?).await?;
     let mut run = Run::default();
     let began = Instant::now();

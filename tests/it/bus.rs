@@ -386,6 +386,9 @@ async fn an_idempotent_handler_goes_on_where_it_failed() {
     }
     let sum = async |key| bus.load::<Counter>(key).await.unwrap().state.sum;
     assert_eq!((sum("a").await, sum("b").await), (2, 3));
+    // Without a key its steps have none that another dispatch would have.
+    let without_key = bus.send(MoveSafely { inner: Move::new("a", "b", 1), fail: true }).await;
+    assert!(matches!(without_key, Err(DispatchError::Partial(_))), "{without_key:?}");
 }
 
 #[tokio::test]

@@ -68,7 +68,8 @@ impl BusBuilder {
         self
     }
 
-    /// Registers what carries out the commands of type `C`.
+    /// Registers what carries out the commands of type `C`. A type that handles several kinds of commands is registered
+    /// for each: `.command_handler::<PlaceOrder, _>(Checkout)`.
     #[track_caller]
     pub fn command_handler<C: Command, H: CommandHandler<C>>(mut self, handler: H) -> Self {
         let handler: Box<dyn AnyCommandHandler<C>> = Box::new(handler);

@@ -32,7 +32,13 @@ pub trait CommandHandler<C: Command>: Send + Sync + 'static {
     /// step are such steps. Without it, a command with an idempotency key is refused.
     const IDEMPOTENT: bool = false;
 
-    /// Carries out `command`. A domain error becomes [`DispatchError::Rejected`] with `?`.
+    /// Carries out `command`. An error of type `C::Error` becomes [`DispatchError::Rejected`] with `?`. What it sends to
+    /// an aggregate with another error is translated:
+    ///
+    /// ```text
+    /// context.send(Withdraw { … }).await.map_err(|error| error.map_rejected(TransferError::from))?;
+    /// context.load::<Account>("1").await.map_err(LoadError::into_dispatch)?;
+    /// ```
     ///
     /// When the future is dropped, what it has sent so far has happened and the rest has not.
     fn handle(
@@ -49,11 +55,13 @@ pub struct CommandContext {
     context: DispatchContext,
     /// Whether something that was sent has been carried out, or may have been.
     sent: Arc<AtomicBool>,
+    /// Whether a step was given a key that no other dispatch of the command has.
+    unkeyed: Arc<AtomicBool>,
 }
 
 impl CommandContext {
     pub(super) fn new(bus: Bus, context: DispatchContext) -> Self {
-        Self { bus, context, sent: Arc::default() }
+        Self { bus, context, sent: Arc::default(), unkeyed: Arc::default() }
     }
 
     /// Sends another command, caused by this one.
@@ -66,14 +74,21 @@ impl CommandContext {
         self.bus.ask(query).within(self.context.follow_up())
     }
 
-    /// An idempotency key for one step of the handler: the same whenever the command is sent with the same key.
+    /// An idempotency key for one step of the handler: the same whenever the command is sent with the same key. A command
+    /// that is sent without a key has other ones each time, and is not idempotent then.
     ///
     /// Give each command that the handler sends to one aggregate another `step`.
     pub fn step_key(&self, step: &str) -> String {
-        match self.context.key() {
-            Some(key) => format!("{key}/{step}"),
-            None => format!("{}/{step}", self.context.id()),
+        if let Some(key) = self.context.key() {
+            return format!("{key}/{step}");
         }
+        self.unkeyed.store(true, Ordering::Relaxed);
+        format!("{}/{step}", self.context.id())
+    }
+
+    /// Whether sending the command again would repeat steps that have keys now.
+    pub(super) fn is_unkeyed(&self) -> bool {
+        self.unkeyed.load(Ordering::Relaxed)
     }
 
     /// Whether something that was sent has been carried out, or may have been.

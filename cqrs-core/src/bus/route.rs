@@ -72,7 +72,8 @@ impl<C: Command> Route<C> for ToHandler {
         }
         let context = CommandContext::new(bus.clone(), context);
         let result = handler.handle_boxed(command, &context).await;
-        if handler.is_idempotent() || !context.has_sent() {
+        let may_repeat = handler.is_idempotent() && !context.is_unkeyed();
+        if may_repeat || !context.has_sent() {
             return result;
         }
         result.map_err(|error| match error {

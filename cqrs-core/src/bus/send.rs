@@ -15,10 +15,10 @@ use crate::bus::Route as _;
 use crate::command::Command;
 use crate::context::DispatchContext;
 use crate::error::{DispatchError, QueryError};
-use crate::projection::NotYet;
+use crate::projection::{NotYet, Target};
 use crate::query::Query;
 use crate::store::BoxError;
-use crate::version::{Position, Version};
+use crate::version::Version;
 
 /// A command about to be sent: await it. Made by [`Bus::send`].
 #[derive(Debug)]
@@ -125,7 +125,7 @@ pub struct AskQuery<Q> {
     context: DispatchContext,
     /// Asked by a command handler, not from outside.
     is_inner: bool,
-    after: Position,
+    after: Option<Target>,
     patience: Duration,
 }
 
@@ -134,13 +134,12 @@ impl<Q: Query> AskQuery<Q> {
         /// Views are a few milliseconds behind; one that is this far behind has other troubles.
         const PATIENCE: Duration = Duration::from_secs(5);
         let context = DispatchContext::new();
-        Self { bus, query, context, is_inner: false, after: Position::START, patience: PATIENCE }
+        Self { bus, query, context, is_inner: false, after: None, patience: PATIENCE }
     }
 
-    /// Waits until all [views](crate::BusBuilder::view) of the bus have seen this position, such as that of a command's
-    /// outcome: so that the answer shows it.
-    pub fn after(mut self, position: impl Into<Position>) -> Self {
-        self.after = self.after.max(position.into());
+    /// Waits until all [views](crate::BusBuilder::view) of the bus show the outcome of a command, or have seen a position.
+    pub fn after(mut self, target: impl Into<Target>) -> Self {
+        self.after = Some(target.into());
         self
     }
 
@@ -186,13 +185,12 @@ impl<Q: Query> IntoFuture for AskQuery<Q> {
     }
 }
 
-async fn wait_for_views(bus: &Bus, position: Position, time: Duration) -> Result<(), NotYet> {
-    if position == Position::START {
-        return Ok(());
-    }
+async fn wait_for_views(bus: &Bus, after: Option<Target>, time: Duration) -> Result<(), NotYet> {
+    let Some(target) = after else { return Ok(()) };
     let until = Instant::now() + time;
     for view in &bus.shared.views {
-        view.wait_for(position, until.saturating_duration_since(Instant::now())).await?;
+        let left = until.saturating_duration_since(Instant::now());
+        view.wait_for(target.clone(), left).await?;
     }
     Ok(())
 }

@@ -46,7 +46,8 @@ impl fmt::Display for EventType {
 /// a variant.
 ///
 /// ```
-/// use cqrs_core::{Event, EventType};
+/// # use cqrs_core as cqrs;
+/// use cqrs::{Event, EventType};
 /// # use cqrs_core::{DecodeError, EncodeError, Payload, RecordedEvent};
 /// # struct Opened;
 /// # impl Event for Opened {

@@ -138,11 +138,12 @@ impl<P: Projection> Worker<P> {
         let mut transaction = self.model.begin().await.map_err(|error| self.failed(error))?;
         let noted = self.model.park(&mut transaction, &self.id, &parked).await;
         noted.map_err(|error| self.failed(error))?;
+        self.parked.insert(parked.stream.clone(), parked);
+        let (streams, parked) = (self.parked_streams(), self.parked.len());
+        // Before the position moves behind the event: nobody is to think that it is shown.
+        self.report(|status| status.parked = streams);
         self.commit(transaction, event.position).await?;
         tracing::error!(projection = P::NAME, reason = describe(event, error), "stream parked");
-        self.parked.insert(parked.stream.clone(), parked);
-        let parked = self.parked.len();
-        self.report(|status| status.parked = parked);
         if parked > self.options.max_parked {
             let stopped = Stopped::TooManyParked { projection: P::NAME, parked };
             return Err(Interrupted::Stopped(stopped));
@@ -201,8 +202,8 @@ impl<P: Projection> Worker<P> {
                 None => self.parked.remove(stream),
                 Some(parked) => self.parked.insert(stream.clone(), parked),
             };
-            let parked = self.parked.len();
-            self.report(|status| status.parked = parked);
+            let streams = self.parked_streams();
+            self.report(|status| status.parked = streams);
             if let Some((event, error)) = failure {
                 return Ok(Err(ParkedError::Failed {
                     stream: stream.clone(),

@@ -12,7 +12,7 @@ use std::future::Future;
 pub use self::memory::{MemoryModel, MemoryTransaction};
 pub use self::model::{Acquired, Checkpoint, Lease, Parked, ProjectionId, ReadModel};
 pub use self::runner::{NotYet, ParkedError, Progress, Projector, Running};
-pub use self::status::{Phase, Status, Stopped};
+pub use self::status::{Phase, Status, Stopped, Target};
 use crate::event::{Event, RecordedEvent};
 use crate::store::BoxError;
 

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::Projection;
-use super::status::{Phase, Status, Stopped};
+use super::status::{Phase, Status, Stopped, Target};
 use super::worker::Worker;
 use crate::store::{EventStore, StoreError};
 use crate::stream::StreamId;
@@ -81,7 +81,7 @@ impl Projector {
             projection: P::NAME,
             phase: Phase::Starting,
             position: Position::START,
-            parked: 0,
+            parked: Arc::default(),
             last_error: None,
         });
         let (requests, received) = mpsc::channel(16);
@@ -108,6 +108,7 @@ async fn run<P: Projection>(mut worker: Worker<P>, mut asked: watch::Receiver<()
 }
 
 /// A projection that was started. Dropping it asks the projection to stop.
+#[must_use = "dropping it stops the projection"]
 pub struct Running {
     status: watch::Receiver<Status>,
     requests: mpsc::Sender<Request>,
@@ -139,13 +140,14 @@ impl Running {
         Progress(self.status.clone())
     }
 
-    /// Waits until the read model has seen the log up to `position`, such as that of a command's outcome.
+    /// Waits until the read model shows the target: the log up to a [`Position`], less what is parked, or the outcome of a
+    /// command.
     ///
     /// # Errors
-    /// When that takes longer than `time`, or the projection stops before. On a process that stands by, the position is
-    /// known only when it takes over.
-    pub async fn wait_for(&self, position: Position, time: Duration) -> Result<(), NotYet> {
-        self.progress().wait_for(position, time).await
+    /// When that takes longer than `time`, the stream of the command is parked, or the projection stops before. On a
+    /// process that stands by, the position is known only when it takes over.
+    pub async fn wait_for(&self, target: impl Into<Target>, time: Duration) -> Result<(), NotYet> {
+        self.progress().wait_for(target, time).await
     }
 
     /// Takes the events of a parked stream in order, from the one that failed up to where the projection is, and
@@ -213,36 +215,55 @@ impl Progress {
         self.0.borrow().clone()
     }
 
-    /// Waits until the read model has seen the log up to `position`; see [`Running::wait_for`].
+    /// Waits until the read model shows the target; see [`Running::wait_for`].
     ///
     /// # Errors
-    /// When that takes longer than `time`, or the projection stops before.
-    pub async fn wait_for(&self, position: Position, time: Duration) -> Result<(), NotYet> {
+    /// When that takes longer than `time`, the stream of the command is parked, or the projection stops before.
+    pub async fn wait_for(&self, target: impl Into<Target>, time: Duration) -> Result<(), NotYet> {
+        let target = target.into();
         let mut status = self.0.clone();
-        let over = |status: &Status| status.position >= position || status.phase == Phase::Stopped;
-        let reached = match tokio::time::timeout(time, status.wait_for(over)).await {
-            Ok(Ok(status)) => status.position >= position,
+        // Behind the position nothing is waited for: a parked stream is not shown by waiting.
+        let over =
+            |status: &Status| status.position >= target.position || status.phase == Phase::Stopped;
+        let shown = match tokio::time::timeout(time, status.wait_for(over)).await {
+            Ok(Ok(status)) => status.shows(&target),
             Ok(Err(_)) | Err(_) => false,
         };
-        if reached {
+        if shown {
             return Ok(());
         }
-        Err(NotYet { position, status: Box::new(self.status()) })
+        Err(NotYet { target, status: Box::new(self.status()) })
     }
 }
 
-/// A read model has not come as far as was waited for.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "projection `{}` has not seen position {position} yet: it is at {} ({:?})",
-    status.projection, status.position, status.phase
-)]
+/// A read model does not show what was waited for.
+#[derive(Debug)]
 pub struct NotYet {
-    /// The position waited for.
-    pub position: Position,
+    /// What was waited for.
+    pub target: Target,
     /// What the projection was doing when the wait was over.
     pub status: Box<Status>,
 }
+
+impl fmt::Display for NotYet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { target, status } = self;
+        match &target.stream {
+            Some(stream) if status.parked.contains(stream) => write!(
+                formatter,
+                "projection `{}` does not show stream `{stream}`, which is parked since one of its events failed",
+                status.projection
+            ),
+            _ => write!(
+                formatter,
+                "projection `{}` has not seen position {} yet: it is at {} ({:?})",
+                status.projection, target.position, status.position, status.phase
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NotYet {}
 
 /// Why nothing could be done about a parked stream.
 #[derive(Debug, thiserror::Error)]

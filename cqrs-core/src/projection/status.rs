@@ -1,14 +1,18 @@
 //! What a running projection is doing.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::command::Committed;
 use crate::store::StoreError;
+use crate::stream::StreamId;
 use crate::version::Position;
 
 /// What a running projection is doing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
     /// The name of the projection.
@@ -17,10 +21,39 @@ pub struct Status {
     pub phase: Phase,
     /// How far it has come, as far as this process knows.
     pub position: Position,
-    /// How many of its streams are parked.
-    pub parked: usize,
+    /// Its parked streams.
+    pub parked: Arc<BTreeSet<StreamId>>,
     /// What went wrong last, if it has not passed.
     pub last_error: Option<String>,
+}
+
+/// What is to be seen in a read model: the log up to a position, or the outcome of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The position.
+    pub position: Position,
+    /// The stream whose events are to be among what is seen: it must not be parked.
+    pub stream: Option<StreamId>,
+}
+
+impl From<Position> for Target {
+    fn from(position: Position) -> Self {
+        Self { position, stream: None }
+    }
+}
+
+impl From<&Committed> for Target {
+    fn from(committed: &Committed) -> Self {
+        Self { position: committed.position, stream: Some(committed.stream.clone()) }
+    }
+}
+
+impl Status {
+    /// Whether the read model shows the target.
+    pub fn shows(&self, target: &Target) -> bool {
+        let is_parked = target.stream.as_ref().is_some_and(|stream| self.parked.contains(stream));
+        self.position >= target.position && !is_parked
+    }
 }
 
 /// What a running projection is at.

@@ -1,6 +1,6 @@
 //! The loop of a projection: own the lease, read, take events, wait.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,7 +124,7 @@ impl<P: Projection> Worker<P> {
                     let parked = parked.map_err(|error| self.failed(error))?;
                     self.parked =
                         parked.into_iter().map(|parked| (parked.stream.clone(), parked)).collect();
-                    let (position, parked) = (lease.position, self.parked.len());
+                    let (position, parked) = (lease.position, self.parked_streams());
                     tracing::info!(projection = P::NAME, %position, "lease acquired");
                     self.report(|status| {
                         (status.position, status.parked) = (position, parked);
@@ -236,6 +236,10 @@ impl<P: Projection> Worker<P> {
         self.lease.map_or(Position::START, |lease| lease.position)
     }
 
+    pub(super) fn parked_streams(&self) -> Arc<BTreeSet<StreamId>> {
+        Arc::new(self.parked.keys().cloned().collect())
+    }
+
     /// The log is read up to here; the next commit or renewal stores it.
     pub(super) fn move_to(&mut self, position: Position) {
         if let Some(lease) = &mut self.lease {
@@ -267,11 +271,9 @@ impl<P: Projection> Worker<P> {
     /// Changes the status and wakes those who wait for it, if it is another one now.
     pub(super) fn report(&self, change: impl FnOnce(&mut Status)) {
         self.status.send_if_modified(|status| {
-            let before = (status.phase.clone(), status.position, status.parked);
-            let error = status.last_error.clone();
+            let before = status.clone();
             change(status);
-            before != (status.phase.clone(), status.position, status.parked)
-                || error != status.last_error
+            *status != before
         });
     }
 }

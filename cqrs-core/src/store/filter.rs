@@ -7,7 +7,8 @@ use crate::event::{Event, RecordedEvent};
 /// Which events of the log a reader wants: those of some categories, of some event types, or all.
 ///
 /// ```
-/// use cqrs_core::LogFilter;
+/// # use cqrs_core as cqrs;
+/// use cqrs::LogFilter;
 ///
 /// let filter = LogFilter::all().category("account").event_type("account.opened");
 /// assert!(!filter.is_all());
@@ -39,6 +40,8 @@ impl LogFilter {
     }
 
     /// Only events of this Rust type, and of the others named.
+    ///
+    /// They are told by the names `E` has now: an event that was stored under another name is not wanted.
     #[must_use]
     pub fn events_of<E: Event>(self) -> Self {
         E::TYPES.iter().fold(self, |filter, event_type| filter.event_type(event_type.name))
