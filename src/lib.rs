@@ -4,9 +4,9 @@ pub use cqrs_core::*;
 #[cfg(feature = "derive")]
 pub use cqrs_derive::{Aggregate, Command, Event, Projection, Query};
 #[cfg(feature = "postgres")]
-pub use cqrs_postgres::{self as postgres, PostgresStore};
+pub use cqrs_postgres::{self as postgres, PostgresModel, PostgresStore};
 #[cfg(feature = "sqlite")]
-pub use cqrs_sqlite::{self as sqlite, SqliteStore};
+pub use cqrs_sqlite::{self as sqlite, SqliteModel, SqliteStore};
 
 #[doc(hidden)]
 pub use cqrs_core::__private;

@@ -13,3 +13,4 @@ mod properties;
 mod snapshots;
 mod subscriptions;
 mod telemetry;
+mod views;
