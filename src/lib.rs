@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![allow(clippy::test_attr_in_doctest, reason = "the README shows a program with its test")]
 
 pub use cqrs_core::*;
 #[cfg(feature = "derive")]

@@ -11,9 +11,10 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Connection, Error, PgConnection, PgTransaction, Postgres, Row};
 use uuid::Uuid;
 
+use crate::connections::{Connections, Retry, in_time};
 use crate::error::{Constraint, Failure, classify, store_error};
 use crate::rows::{number, saturate};
-use crate::store::{PostgresStore, Retry};
+use crate::store::PostgresStore;
 
 /// How often an append that expects no exact version begins anew because others append to its stream at the same time.
 const MAX_RACES: u32 = 100;
@@ -30,20 +31,23 @@ pub(crate) async fn append(
     store: &PostgresStore,
     append: &Append,
 ) -> Result<Appended, AppendError> {
+    let connections = store.connections();
     let columns = Columns::of(append)?;
     let (mut races, mut undone) = (0, 0);
     // Set once an attempt was sent whose outcome is not known.
     let mut lost: Option<Lost> = None;
     loop {
+        let may_be_old = connections.may_be_old();
         let mut connection = match lost.take() {
-            None => store.connection().await?,
+            None => connections.get().await?,
             Some(since) => {
-                let (connection, since) = reconnect(store, append, since).await?;
+                let (connection, since) = reconnect(connections, append, since).await?;
                 lost = Some(since);
                 connection
             }
         };
-        let error = match attempt(&mut connection, append, &columns).await {
+        let attempt = attempt(&mut connection, append, &columns);
+        let error = match in_time(connections.call_timeout(), attempt).await {
             Ok(Outcome::Stored(appended)) => return Ok(appended),
             Ok(Outcome::StoredBefore(appended)) => {
                 // After a loss, what is there now was most likely stored by the attempt whose answer was lost: to the
@@ -66,14 +70,18 @@ pub(crate) async fn append(
                 drop(connection.detach());
                 lost = Some(match lost {
                     Some(since) => Lost { error, ..since },
-                    None => Lost { retry: Retry::new(store.patience()), error },
+                    None => Lost { retry: Retry::new(connections.patience()), error },
                 });
             }
+            Failure::Demoted if may_be_old => drop(connection.detach()),
             Failure::Undone if undone < MAX_UNDONE => {
                 undone += 1;
                 tokio::time::sleep(Duration::from_millis(1 << undone)).await;
             }
-            _ => {
+            failure => {
+                if failure == Failure::Demoted {
+                    drop(connection.detach());
+                }
                 let error = store_error(&doing(append), error);
                 return Err(give_up(append, lost.as_ref(), error));
             }
@@ -92,12 +100,12 @@ fn give_up(append: &Append, lost: Option<&Lost>, error: StoreError) -> AppendErr
 
 /// Another connection after one was lost, within bounded time.
 async fn reconnect(
-    store: &PostgresStore,
+    connections: &Connections,
     append: &Append,
     mut lost: Lost,
 ) -> Result<(PoolConnection<Postgres>, Lost), StoreError> {
     while lost.retry.again().await {
-        let connection = tokio::time::timeout_at(lost.retry.until(), store.connection());
+        let connection = tokio::time::timeout_at(lost.retry.until(), connections.get());
         if let Ok(Ok(connection)) = connection.await {
             return Ok((connection, lost));
         }

@@ -10,6 +10,9 @@ pub(crate) enum Failure {
     Lost,
     /// The server undid the statement in favour of another transaction: repeat it.
     Undone,
+    /// The server does not accept writes, as a former primary that follows another one now. The statement had no
+    /// effect; a new connection may lead to the primary.
+    Demoted,
     /// Another event has the version or the id of one to be inserted.
     Taken(Constraint),
     /// Repeating the statement at once would not help.
@@ -29,14 +32,14 @@ pub(crate) enum Constraint {
 pub(crate) fn classify(error: &Error) -> Failure {
     match error {
         // After a breach of the protocol nothing more can be learned from the connection.
-        Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed => Failure::Lost,
+        Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed => Failure::Lost,
         Error::Database(database) => {
             let code = database.code().unwrap_or_default();
             classify_code(&code, database.constraint().unwrap_or_default())
         }
         Error::PoolTimedOut => Failure::Final(StoreErrorKind::Busy),
         Error::PoolClosed => Failure::Final(StoreErrorKind::Unavailable),
-        Error::Configuration(_) => Failure::Final(StoreErrorKind::Unsupported),
+        Error::Configuration(_) | Error::Tls(_) => Failure::Final(StoreErrorKind::Unsupported),
         Error::ColumnDecode { .. } | Error::Decode(_) | Error::RowNotFound => {
             Failure::Final(StoreErrorKind::Corrupt)
         }
@@ -45,7 +48,7 @@ pub(crate) fn classify(error: &Error) -> Failure {
 }
 
 fn classify_code(code: &str, constraint: &str) -> Failure {
-    use StoreErrorKind::{Busy, InvalidInput, Other, Unsupported};
+    use StoreErrorKind::{Busy, InvalidInput, Other, Unavailable, Unsupported};
     match code {
         // connection exceptions; shutdown, crash, starting up; closed for being idle, alone or in a transaction
         _ if code.starts_with("08") => Failure::Lost,
@@ -54,13 +57,18 @@ fn classify_code(code: &str, constraint: &str) -> Failure {
         "40001" | "40P01" => Failure::Undone,
         "23505" if constraint == "events_stream_key" => Failure::Taken(Constraint::StreamVersion),
         "23505" if constraint == "events_event_id_key" => Failure::Taken(Constraint::EventId),
-        // lock not available, statement cancelled (also by a timeout), too many connections
-        "55P03" | "57014" | "53300" => Failure::Final(Busy),
+        // read-only transaction
+        "25006" => Failure::Demoted,
+        // lock not available, statement cancelled (also by a timeout)
+        "55P03" | "57014" => Failure::Final(Busy),
+        // disk full; out of memory, too many connections, and other limits that others may be at
+        "53100" => Failure::Final(Unavailable),
+        _ if code.starts_with("53") => Failure::Final(Busy),
         // check violation, text that is not JSON, text the encoding of the database lacks, row or index entry too large
         "23514" | "22P02" | "22P05" | "22021" | "54000" => Failure::Final(InvalidInput),
-        // read-only transaction, privilege missing, schema missing, table missing, column missing, no such database,
+        // privilege missing, schema missing, table missing, column missing, no such database,
         // authentication failed
-        "25006" | "42501" | "3F000" | "42P01" | "42703" | "3D000" => Failure::Final(Unsupported),
+        "42501" | "3F000" | "42P01" | "42703" | "3D000" => Failure::Final(Unsupported),
         _ if code.starts_with("28") => Failure::Final(Unsupported),
         _ => Failure::Final(Other),
     }
@@ -68,15 +76,23 @@ fn classify_code(code: &str, constraint: &str) -> Failure {
 
 /// What to do about a failure, where it is not said by its kind.
 fn advice(error: &Error) -> &'static str {
-    let Error::Database(database) = error else {
-        return "";
+    let database = match error {
+        Error::Database(database) => database,
+        Error::Tls(_) => {
+            return " (for an encrypted connection, the server has to offer TLS, with a certificate that is trusted \
+                    here, and the program needs the feature `tls` of `cqrs-postgres`, which is `postgres-tls` of `cqrs`)";
+        }
+        _ => return "",
     };
     match database.code().as_deref() {
         Some("23505") if database.constraint() == Some("events_pkey") => {
             " (the sequence cqrs.events_position_seq is behind the events: set it to the highest position)"
         }
+        Some("25P02") => {
+            " (a statement of the transaction has failed before: whoever sent it has to return its error)"
+        }
         Some("25006") => " (the store needs the primary server and transactions that may write)",
-        Some("42501") => " (the role lacks a privilege; the first migration lists what it needs)",
+        Some("42501") => " (the role lacks a privilege; the migrations list what it needs)",
         Some("3F000" | "42P01" | "42703") => {
             " (the schema `cqrs` of the store is missing or changed)"
         }
@@ -90,7 +106,7 @@ fn advice(error: &Error) -> &'static str {
 /// The error for a statement that failed while `doing` something, and had no effect.
 pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
     let kind = match classify(&error) {
-        Failure::Lost => StoreErrorKind::Unavailable,
+        Failure::Lost | Failure::Demoted => StoreErrorKind::Unavailable,
         Failure::Undone => StoreErrorKind::Busy,
         Failure::Taken(_) => StoreErrorKind::Other,
         Failure::Final(kind) => kind,
@@ -104,7 +120,7 @@ mod tests {
 
     #[test]
     fn codes_mean_what_the_caller_does_next() {
-        use StoreErrorKind::{Busy, InvalidInput, Other, Unsupported};
+        use StoreErrorKind::{Busy, InvalidInput, Other, Unavailable, Unsupported};
         let cases = [
             ("08006", "", Failure::Lost),
             ("57P01", "", Failure::Lost),
@@ -114,6 +130,10 @@ mod tests {
             ("23505", "events_event_id_key", Failure::Taken(Constraint::EventId)),
             ("23505", "events_pkey", Failure::Final(Other)),
             ("57014", "", Failure::Final(Busy)),
+            ("53100", "", Failure::Final(Unavailable)),
+            ("53200", "", Failure::Final(Busy)),
+            ("53300", "", Failure::Final(Busy)),
+            ("25006", "", Failure::Demoted),
             ("22P02", "", Failure::Final(InvalidInput)),
             ("28P01", "", Failure::Final(Unsupported)),
             ("42P01", "", Failure::Final(Unsupported)),

@@ -1,7 +1,7 @@
-//! The Postgres store of the `cqrs` framework.
+//! The Postgres store of the `cqrs` framework, and its read models.
 //!
 //! [`PostgresStore`] keeps events and snapshots in the schema `cqrs` of a database, for any number of processes that
-//! append and read at the same time. It needs PostgreSQL 13 or later.
+//! append and read at the same time. It needs PostgreSQL 13 or later. [`PostgresModel`] keeps the rows of projections.
 //!
 //! # What it promises
 //! - An append is one statement in one round trip. It is stored as a whole or not at all (G1), at exactly the version
@@ -11,6 +11,8 @@
 //!   that safe (G4).
 //! - A reader of the log sees every event exactly once, in order of position, whatever order writers commit in (G5).
 //!   Every way to insert takes part: also appends in transactions of your own, prepared transactions, and `COPY`.
+//! - The rows of a projection and its checkpoint are committed together, by the one that owns its lease (G7); see
+//!   [`PostgresModel`].
 //! - Positions survive dump and restore (G12).
 //!
 //! # Connections
@@ -18,7 +20,11 @@
 //! statements, as `PgBouncer` does from 1.21 on with `max_prepared_statements` above 0.
 //!
 //! Every connection must lead to the primary: a replica does not know which appends are under way, so the log can't be
-//! read there, and the store answers [`Unsupported`](cqrs_core::StoreErrorKind::Unsupported).
+//! read there, and the store answers [`Unavailable`](cqrs_core::StoreErrorKind::Unavailable). It drops the connection, so
+//! that it finds the primary again where the address leads to it by then, as after a failover.
+//!
+//! A network that loses everything and says nothing is noticed by the [time](PostgresOptions::call_timeout) a statement
+//! takes: its connection counts as lost then.
 //!
 //! For TLS, turn on the feature `tls`, which trusts the root certificates of the system, or one of the `tls-…` features
 //! of `sqlx` 0.9 in the `Cargo.toml` of your application. Add `?sslmode=verify-full` to the URL: then the connection is
@@ -50,8 +56,10 @@
 //! A prepared transaction has no process and is listed in `pg_prepared_xacts`.
 
 mod append;
+mod connections;
 mod error;
 mod migrate;
+mod model;
 mod news;
 mod options;
 mod read;
@@ -60,5 +68,8 @@ mod snapshot;
 mod store;
 mod visibility;
 
+pub use sqlx;
+
+pub use self::model::PostgresModel;
 pub use self::options::PostgresOptions;
 pub use self::store::PostgresStore;

@@ -1,16 +1,21 @@
 //! The schema: what is missing of it is created, what can't be worked with is refused.
 
+use std::time::Duration;
+
 use cqrs_core::{StoreError, StoreErrorKind};
 use sqlx::{Connection, PgConnection, Row};
 
+use crate::connections::{in_time, on_replica};
 use crate::error::store_error;
 
 /// The oldest server the store works with, as `server_version_num` tells it.
 const OLDEST_SERVER: i32 = 13_00_00;
 
 /// The migrations in order; the first has number 1. One that was released never changes.
-const MIGRATIONS: [(&str, &str); 1] =
-    [("events_and_snapshots", include_str!("../migrations/0001_events_and_snapshots.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("events_and_snapshots", include_str!("../migrations/0001_events_and_snapshots.sql")),
+    ("projections", include_str!("../migrations/0002_projections.sql")),
+];
 
 /// The number of the last migration.
 const NEWEST: usize = MIGRATIONS.len();
@@ -22,14 +27,16 @@ const BOOKKEEPING: &str = include_str!("../migrations/bookkeeping.sql");
 const LOCK: i64 = 0x6371_7273_6d69_6772;
 
 /// Checks that server and schema are fit for the store; creates what is missing of the schema if `migrate` is set.
+/// Migrating takes as long as it takes; each look at the database ends within `limit`.
 pub(crate) async fn prepare(
     connection: &mut PgConnection,
     migrate: bool,
+    limit: Duration,
 ) -> Result<(), StoreError> {
     let failed = |error| store_error("looking at the database", error);
-    let server = Server::ask(connection).await.map_err(failed)?;
+    let server = in_time(limit, Server::ask(connection)).await.map_err(failed)?;
     server.check()?;
-    let done = if server.has_migrations { migrated(connection).await? } else { 0 };
+    let done = if server.has_migrations { migrated(connection, limit).await? } else { 0 };
     if done < NEWEST {
         if !migrate {
             return Err(unsupported(format!(
@@ -39,7 +46,7 @@ pub(crate) async fn prepare(
         }
         run(connection).await.map_err(|error| store_error("creating the schema `cqrs`", error))?;
         // Another process, of a newer version, may have been faster.
-        migrated(connection).await?;
+        migrated(connection, limit).await?;
     }
     Ok(())
 }
@@ -66,9 +73,7 @@ impl Server {
     fn check(&self) -> Result<(), StoreError> {
         check_version(self.version)?;
         if self.follows {
-            return Err(unsupported(
-                "this server is a replica; connect to the primary, where events are appended and the log is read",
-            ));
+            return Err(on_replica("connecting"));
         }
         if !self.fsync {
             tracing::warn!(
@@ -91,10 +96,10 @@ fn check_version(version: i32) -> Result<(), StoreError> {
 }
 
 /// How many migrations have run, on a schema that this program can work with.
-async fn migrated(connection: &mut PgConnection) -> Result<usize, StoreError> {
+async fn migrated(connection: &mut PgConnection, limit: Duration) -> Result<usize, StoreError> {
     let failed = |error| store_error("reading which migrations have run", error);
     let query = sqlx::query(include_str!("../sql/migrated.sql"));
-    let row = query.fetch_one(connection).await.map_err(failed)?;
+    let row = in_time(limit, query.fetch_one(connection)).await.map_err(failed)?;
     let number: Option<i32> = row.try_get("number").map_err(failed)?;
     let number = usize::try_from(number.unwrap_or(0)).unwrap_or(0);
     if number > NEWEST {

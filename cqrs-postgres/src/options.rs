@@ -7,6 +7,7 @@ use cqrs_core::{StoreError, StoreErrorKind};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 
+use crate::connections::{CALL_TIMEOUT, Connections, in_time};
 use crate::error::store_error;
 use crate::migrate;
 use crate::store::PostgresStore;
@@ -18,12 +19,19 @@ pub struct PostgresOptions {
     url: String,
     max_connections: u32,
     acquire_timeout: Duration,
+    call_timeout: Duration,
     migrate: bool,
 }
 
 impl PostgresOptions {
     pub(crate) fn new(url: String) -> Self {
-        Self { url, max_connections: 16, acquire_timeout: Duration::from_secs(10), migrate: true }
+        Self {
+            url,
+            max_connections: 16,
+            acquire_timeout: Duration::from_secs(10),
+            call_timeout: CALL_TIMEOUT,
+            migrate: true,
+        }
     }
 
     /// Most connections of the pool open at the same time; 16 unless set. Two more serve news between stores.
@@ -39,6 +47,17 @@ impl PostgresOptions {
     /// [`OutcomeUnknown`](StoreErrorKind::OutcomeUnknown).
     pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
         self.acquire_timeout = timeout;
+        self
+    }
+
+    /// How long a statement may take; 30 seconds unless set. If the server has not answered by then, the connection
+    /// counts as lost: an append finds out on another one what became of it, and what else is asked for is tried again
+    /// or [`Unavailable`](StoreErrorKind::Unavailable).
+    ///
+    /// This is how the loss of a network that says nothing is noticed. Statements of your own, in transactions that you
+    /// append in or in handlers of projections, are not limited.
+    pub fn call_timeout(mut self, timeout: Duration) -> Self {
+        self.call_timeout = timeout;
         self
     }
 
@@ -66,7 +85,7 @@ impl PostgresOptions {
         })?;
         // A connection of its own: the pool would hide the reason why it can't have one.
         let mut connection = self.first_connection(&options).await?;
-        migrate::prepare(&mut connection, self.migrate).await?;
+        migrate::prepare(&mut connection, self.migrate, self.call_timeout).await?;
         let pool = PgPoolOptions::new()
             .max_connections(self.max_connections)
             .acquire_timeout(self.acquire_timeout)
@@ -74,8 +93,8 @@ impl PostgresOptions {
             .test_before_acquire(false)
             .connect_lazy_with(options);
         // It has done its work, whether or not the server hears a goodbye.
-        let _ = connection.close().await;
-        Ok(PostgresStore::new(pool))
+        let _ = in_time(self.call_timeout, connection.close()).await;
+        Ok(PostgresStore::new(Connections::new(pool, self.call_timeout)))
     }
 
     async fn first_connection(
@@ -101,6 +120,7 @@ impl fmt::Debug for PostgresOptions {
             .debug_struct("PostgresOptions")
             .field("max_connections", &self.max_connections)
             .field("acquire_timeout", &self.acquire_timeout)
+            .field("call_timeout", &self.call_timeout)
             .field("migrate", &self.migrate)
             .finish_non_exhaustive()
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use cqrs_core::{
-    EventId, LogFilter, LogPage, Position, RecordedEvent, StoreError, StoreErrorKind, StreamId,
-    Version,
+    EventId, LogFilter, LogPage, Position, RecordedEvent, StoreError, StreamId, Version,
 };
+use sqlx::postgres::PgRow;
 
 use crate::error::store_error;
 use crate::rows::{events, events_of, saturate};
@@ -18,7 +18,7 @@ pub(crate) async fn stream(
     after: Version,
     limit: usize,
 ) -> Result<Vec<RecordedEvent>, StoreError> {
-    let rows = store.fetch("reading a stream", || {
+    let rows = store.connections().fetch("reading a stream", || {
         sqlx::query(include_str!("../sql/read_stream.sql"))
             .bind(stream.category())
             .bind(stream.key())
@@ -32,7 +32,7 @@ pub(crate) async fn find(
     store: &PostgresStore,
     id: EventId,
 ) -> Result<Option<RecordedEvent>, StoreError> {
-    let rows = store.fetch("looking for an event", || {
+    let rows = store.connections().fetch("looking for an event", || {
         sqlx::query(include_str!("../sql/find_event.sql")).bind(id.as_uuid())
     });
     Ok(events(&rows.await?)?.pop())
@@ -67,14 +67,10 @@ pub(crate) async fn log(
 
 /// How far the log is complete now.
 async fn ask_bound(store: &PostgresStore) -> Result<Position, StoreError> {
-    let rows = store.fetch("reading the log", || sqlx::raw_sql(END_AND_FENCE));
-    let bound = Bound::of(&rows.await?).map_err(|error| store_error("reading the log", error))?;
-    if !bound.on_primary {
-        return Err(StoreError::new(
-            StoreErrorKind::Unsupported,
-            "the log can't be read from a replica, which does not know what is being appended: read from the primary",
-        ));
-    }
+    let doing = "reading the log";
+    let on_primary = |rows: &[PgRow]| Bound::of(rows).is_ok_and(|bound| bound.on_primary);
+    let rows = store.connections().fetch_where(doing, || sqlx::raw_sql(END_AND_FENCE), on_primary);
+    let bound = Bound::of(&rows.await?).map_err(|error| store_error(doing, error))?;
     store.is_complete_through(bound.position);
     if bound.unsettled {
         store.hints().unsettled();
@@ -90,7 +86,7 @@ async fn between(
     through: Position,
     limit: usize,
 ) -> Result<Vec<RecordedEvent>, StoreError> {
-    let rows = store.fetch("reading the log", || {
+    let rows = store.connections().fetch("reading the log", || {
         sqlx::query(include_str!("../sql/read_log.sql"))
             .bind(saturate(after.get()))
             .bind(saturate(through.get()))

@@ -12,7 +12,7 @@ pub(crate) async fn read(
     fingerprint: u64,
     limit: usize,
 ) -> Result<(Option<Snapshot>, Vec<RecordedEvent>), StoreError> {
-    let rows = store.fetch("reading a snapshot", || {
+    let rows = store.connections().fetch("reading a snapshot", || {
         sqlx::query(include_str!("../sql/read_from_snapshot.sql"))
             .bind(stream.category())
             .bind(stream.key())
@@ -43,7 +43,7 @@ pub(crate) async fn save(
         let context = format!("a snapshot of stream `{stream}` at version {}", snapshot.version);
         StoreError::new(StoreErrorKind::InvalidInput, context).caused_by(error)
     })?;
-    let saved = store.fetch("saving a snapshot", || {
+    let saved = store.connections().fetch("saving a snapshot", || {
         sqlx::query(include_str!("../sql/save_snapshot.sql"))
             .bind(stream.category())
             .bind(stream.key())

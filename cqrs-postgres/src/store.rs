@@ -3,21 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use cqrs_core::{
     Append, AppendError, Appended, EventId, EventStore, LogFilter, LogPage, News, Position,
-    RecordedEvent, Snapshot, SnapshotStore, StoreError, StoreErrorKind, StreamId, Version,
+    RecordedEvent, Snapshot, SnapshotStore, StoreError, StreamId, Version,
 };
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgRow;
-use sqlx::{Execute, Executor, PgPool, PgTransaction, Postgres};
-use tokio::time::Instant;
+use sqlx::{PgPool, PgTransaction};
 
-use crate::error::{Failure, classify, store_error};
+use crate::connections::{CALL_TIMEOUT, Connections};
 use crate::news::{Hints, Timing};
-use crate::{append, migrate, options::PostgresOptions, read, snapshot};
+use crate::{PostgresModel, PostgresOptions, append, migrate, read, snapshot};
 
 /// Keeps events and snapshots in a Postgres database.
 ///
@@ -28,7 +24,7 @@ pub struct PostgresStore {
 }
 
 struct Inner {
-    pool: PgPool,
+    connections: Connections,
     /// A position up to which the log is known to be complete; see `visibility`.
     complete_through: AtomicU64,
     hints: Hints,
@@ -58,25 +54,31 @@ impl PostgresStore {
     /// # Errors
     /// See [`PostgresOptions::connect`].
     pub async fn with_pool(pool: PgPool) -> Result<Self, StoreError> {
-        let store = Self::new(pool);
-        let mut connection = store.connection().await?;
-        migrate::prepare(&mut connection, true).await?;
-        Ok(store)
+        let connections = Connections::new(pool, CALL_TIMEOUT);
+        let mut connection = connections.get().await?;
+        migrate::prepare(&mut connection, true, CALL_TIMEOUT).await?;
+        Ok(Self::new(connections))
     }
 
-    pub(crate) fn new(pool: PgPool) -> Self {
-        Self::with_timing(pool, Timing::default())
+    pub(crate) fn new(connections: Connections) -> Self {
+        Self::with_timing(connections, Timing::default())
     }
 
-    pub(crate) fn with_timing(pool: PgPool, timing: Timing) -> Self {
-        let inner = Inner { pool, complete_through: AtomicU64::new(0), hints: Hints::new(timing) };
+    pub(crate) fn with_timing(connections: Connections, timing: Timing) -> Self {
+        let hints = Hints::new(timing);
+        let inner = Inner { connections, complete_through: AtomicU64::new(0), hints };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Read models in the database of the events, on the connections of the store.
+    pub fn model(&self) -> PostgresModel {
+        PostgresModel::new(self.connections().clone())
     }
 
     /// The connections of the store, for statements of your own, such as a transaction to
     /// [`append_in`](Self::append_in).
     pub fn pool(&self) -> &PgPool {
-        &self.inner.pool
+        self.connections().pool()
     }
 
     /// Appends inside a transaction of yours: the events are stored if you commit it, together with what else you do
@@ -121,96 +123,17 @@ impl PostgresStore {
         &self.inner.hints
     }
 
-    /// How long a call goes on when connections break or can't be had.
-    pub(crate) fn patience(&self) -> Duration {
-        self.inner.pool.options().get_acquire_timeout()
-    }
-
-    /// A connection; nothing has been sent yet when there is none.
-    pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        let pool = &self.inner.pool;
-        pool.acquire().await.map_err(|error| match error {
-            sqlx::Error::PoolTimedOut if pool.size() < pool.options().get_max_connections() => {
-                let context = format!("no connection within {:?}", self.patience());
-                StoreError::new(StoreErrorKind::Unavailable, context)
-            }
-            sqlx::Error::PoolTimedOut => StoreError::new(
-                StoreErrorKind::Busy,
-                format!(
-                    "all {} connections were in use for {:?}: finish transactions sooner or allow more connections",
-                    pool.size(),
-                    self.patience(),
-                ),
-            ),
-            error => store_error("connecting", error),
-        })
-    }
-
-    /// The rows of a statement that may run twice: it is sent again, on another connection, when the one it was sent
-    /// on is gone.
-    pub(crate) async fn fetch<'q, Q>(
-        &self,
-        doing: &str,
-        statement: impl Fn() -> Q,
-    ) -> Result<Vec<PgRow>, StoreError>
-    where
-        Q: Execute<'q, Postgres> + 'q,
-    {
-        let mut retry = Retry::new(self.patience());
-        loop {
-            let mut connection = self.connection().await?;
-            let error = match connection.fetch_all(statement()).await {
-                Ok(rows) => return Ok(rows),
-                Err(error) => error,
-            };
-            match classify(&error) {
-                Failure::Lost => drop(connection.detach()),
-                Failure::Undone => drop(connection),
-                _ => return Err(store_error(doing, error)),
-            }
-            if !retry.again().await {
-                return Err(store_error(doing, error));
-            }
-        }
-    }
-}
-
-/// Pauses between attempts, until time is up.
-pub(crate) struct Retry {
-    until: Instant,
-    pause: Duration,
-}
-
-impl Retry {
-    pub(crate) fn new(patience: Duration) -> Self {
-        Self { until: Instant::now() + patience, pause: Duration::from_millis(1) }
-    }
-
-    /// Pauses, a little longer each time; false when there is no time left.
-    pub(crate) async fn again(&mut self) -> bool {
-        const LONGEST: Duration = Duration::from_millis(200);
-        tokio::time::sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(LONGEST);
-        Instant::now() < self.until
-    }
-
-    /// When time is up.
-    pub(crate) fn until(&self) -> Instant {
-        self.until
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.inner.connections
     }
 }
 
 /// Names the database, without the password.
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let options = self.inner.pool.connect_options();
-        let database = options.get_database().unwrap_or(options.get_username());
-        formatter
-            .debug_struct("PostgresStore")
-            .field("host", &options.get_host())
-            .field("port", &options.get_port())
-            .field("database", &database)
-            .finish_non_exhaustive()
+        let mut debug = formatter.debug_struct("PostgresStore");
+        self.connections().describe(&mut debug);
+        debug.finish_non_exhaustive()
     }
 }
 
@@ -231,7 +154,7 @@ impl EventStore for PostgresStore {
         read::stream(self, stream, after, limit).await
     }
 
-    /// Reads from the primary only; on a replica it is [`Unsupported`](StoreErrorKind::Unsupported).
+    /// Reads from the primary only; a replica is [`Unavailable`](cqrs_core::StoreErrorKind::Unavailable).
     async fn read_log(
         &self,
         filter: &LogFilter,
@@ -252,6 +175,13 @@ impl EventStore for PostgresStore {
     /// The store begins to listen with the first call inside of a tokio runtime.
     fn news(&self) -> News {
         self.hints().news(self.pool())
+    }
+
+    /// Closes the connections of all clones of this store, of its [models](PostgresStore::model), and of the pool it
+    /// was made [with](PostgresStore::with_pool). What they are asked for then fails with kind
+    /// [`Unavailable`](cqrs_core::StoreErrorKind::Unavailable).
+    async fn close(&self) {
+        self.pool().close().await;
     }
 }
 

@@ -56,8 +56,8 @@ pub enum StoreErrorKind {
     /// The database is busy with others: no connection came free, a lock was not had in time, or it gave up on a
     /// deadlock. Nothing was stored.
     Busy,
-    /// The connection broke around the commit, and asking again was not possible. The events are stored all or not at
-    /// all; repeating the append with the same event ids is safe.
+    /// The connection broke around the commit, and asking again was not possible. What was to be stored is stored as a
+    /// whole or not at all; repeating an append with the same event ids is safe.
     OutcomeUnknown,
     /// The store holds something that is not an event or a snapshot.
     Corrupt,
@@ -75,7 +75,7 @@ impl StoreErrorKind {
             Self::DuplicateEvent => "an event id is in use already",
             Self::Unavailable => "the database can't be reached",
             Self::Busy => "the database is busy",
-            Self::OutcomeUnknown => "it is unknown whether the events are stored",
+            Self::OutcomeUnknown => "it is unknown what was stored",
             Self::Corrupt => "the store holds data that can't be read",
             Self::Unsupported => "the database can't be used",
             Self::Other => "the store failed",

@@ -11,6 +11,7 @@ use cqrs_test_harness::{Database, postgres};
 
 use super::*;
 use crate::PostgresStore;
+use crate::connections::{CALL_TIMEOUT, Connections};
 
 /// So long that only what never happens takes longer.
 const BOUND: Duration = Duration::from_mins(2);
@@ -35,7 +36,7 @@ fn store(database: &Database, timing: Timing, connections: u32) -> PostgresStore
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .connect_lazy_with(database.options().clone());
-    PostgresStore::with_timing(pool, timing)
+    PostgresStore::with_timing(Connections::new(pool, CALL_TIMEOUT), timing)
 }
 
 fn deposit(key: &str) -> Append {

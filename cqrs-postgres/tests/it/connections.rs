@@ -111,6 +111,84 @@ async fn g4_an_attempt_that_fails_after_one_was_lost_leaves_the_outcome_unknown(
     assert_eq!(error.kind(), StoreErrorKind::Busy);
 }
 
+/// A store that does not wait for long.
+async fn through_silent_network(database: &Database) -> (PostgresStore, Proxy) {
+    let options = database.options().clone();
+    let proxy = Proxy::start(&options).await;
+    let store = PostgresStore::options(options.host("127.0.0.1").port(proxy.port()).to_url_lossy())
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(3))
+        .call_timeout(Duration::from_secs(1))
+        .connect()
+        .await
+        .unwrap();
+    // One connection is open.
+    assert_eq!(store.find(EventId::random()).await.unwrap(), None);
+    (store, proxy)
+}
+
+/// Nobody closes the connection; only time tells. Without a deadline these calls would never return.
+#[tokio::test]
+async fn g4_an_append_into_silence_is_resolved_on_another_connection() {
+    let (direct, database) = store("silence").await;
+    let (store, proxy) = through_silent_network(&database).await;
+    for cut in [Cut::SilenceBeforeRequest, Cut::SilenceBeforeAnswer] {
+        let append = append("a", ExpectedVersion::Any, 2);
+        proxy.cut_next(cut);
+        let appended = store.append(&append).await.unwrap();
+        assert_eq!(log(&direct).await.last().unwrap().position, appended.position);
+        proxy.cut_next(cut);
+        assert!(store.find(append.events()[0].id()).await.unwrap().is_some());
+    }
+    assert_eq!((log(&direct).await.len(), proxy.cuts()), (4, 4));
+}
+
+#[tokio::test]
+async fn g4_an_append_into_silence_that_lasts_has_an_unknown_outcome() {
+    let (direct, database) = store("silence_lasts").await;
+    for cut in [Cut::SilenceBeforeRequest, Cut::SilenceBeforeAnswer] {
+        let (store, proxy) = through_silent_network(&database).await;
+        let append = append("a", ExpectedVersion::Any, 1);
+        proxy.cut_next(cut);
+        proxy.swallow();
+        let error = failure(store.append(&append).await);
+        assert_eq!(error.kind(), StoreErrorKind::OutcomeUnknown, "{error}");
+        let stored = direct.find(append.events()[0].id()).await.unwrap();
+        assert_eq!(stored.is_some(), cut == Cut::SilenceBeforeAnswer);
+        let error = store.find(append.events()[0].id()).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_encryption_names_the_feature() {
+    let (_store, database) = store("encrypted").await;
+    let options = database.options().clone().ssl_mode(sqlx::postgres::PgSslMode::Require);
+    let url = options.to_url_lossy();
+    let error = PostgresStore::connect(url.as_str()).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("`postgres-tls`"), "{error}");
+}
+
+/// The connections of a pool that lead to a former primary are all given up at once.
+#[tokio::test]
+async fn appends_find_the_primary_again_after_it_was_demoted() {
+    let (store, _database) = store("demoted").await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut connection = store.pool().acquire().await.unwrap();
+        let demote = "SET default_transaction_read_only = on";
+        sqlx::raw_sql(demote).execute(&mut *connection).await.unwrap();
+        held.push(connection);
+    }
+    drop(held);
+    while store.pool().num_idle() < 3 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    add(&store, "a").await;
+    assert_eq!(store.pool().size(), 1);
+}
+
 #[tokio::test]
 async fn a_server_that_cannot_be_reached_means_that_nothing_was_stored() {
     let (_direct, database) = store("unreachable").await;
@@ -167,7 +245,7 @@ async fn g5_the_log_is_not_read_from_a_replica() {
     let replica = server.start_replica().unwrap();
     let options = replica.options_of(&database);
     let refused = PostgresStore::connect(options.to_url_lossy().as_str()).await;
-    assert_eq!(refused.unwrap_err().kind(), StoreErrorKind::Unsupported);
+    assert_eq!(refused.unwrap_err().kind(), StoreErrorKind::Unavailable);
 
     // The same address leads to the replica from one day to the next.
     proxy.lead_to(&options);
@@ -175,9 +253,14 @@ async fn g5_the_log_is_not_read_from_a_replica() {
     let stored = store.read_stream(&stream("a"), Version::NONE, 10).await.unwrap();
     assert_eq!(stored.len(), 1);
     let error = store.read_log(&LogFilter::all(), stored[0].position, 10).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Unsupported, "{error}");
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
     let error = failure(store.append(&append("a", ExpectedVersion::Any, 1)).await);
-    assert_eq!(error.kind(), StoreErrorKind::Unsupported, "{error}");
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+
+    // Once it leads to the primary again, nothing is left of that.
+    proxy.lead_to(database.options());
+    add(&store, "a").await;
+    assert_eq!(log(&store).await.len(), 2);
 }
 
 /// A client that goes away in the middle of an append leaves all of it or nothing (G14).

@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 mod append;
+mod child;
 mod conformance;
 mod connections;
 mod durability;
 mod fence;
+mod interleavings;
 mod model;
+mod projecting;
 mod proxy;
 mod races;
 mod reading;

@@ -19,6 +19,10 @@ pub(crate) enum Cut {
     BeforeRequest,
     /// After the server has carried it out, before the client hears of that.
     BeforeAnswer,
+    /// Never: from the statement on, nothing gets through in either direction, and nobody is told.
+    SilenceBeforeRequest,
+    /// The same once the server has the statement.
+    SilenceBeforeAnswer,
 }
 
 pub(crate) struct Proxy {
@@ -39,6 +43,8 @@ struct Shared {
     next_cut: Mutex<Option<Cut>>,
     /// Whether to close every connection that is opened.
     refusing: Mutex<bool>,
+    /// Whether to leave every connection that is opened without an answer.
+    swallowing: Mutex<bool>,
     /// How many connections were cut.
     cuts: Mutex<usize>,
 }
@@ -52,8 +58,11 @@ impl Proxy {
         let accepting = Arc::clone(&shared);
         // Ends with the runtime of the test.
         tokio::spawn(async move {
+            let mut swallowed = Vec::new();
             while let Ok((client, _)) = listener.accept().await {
-                if !*accepting.refusing.lock().unwrap() {
+                if *accepting.swallowing.lock().unwrap() {
+                    swallowed.push(client);
+                } else if !*accepting.refusing.lock().unwrap() {
                     let server = accepting.server.lock().unwrap().clone();
                     let server = TcpStream::connect(server).await.unwrap();
                     client.set_nodelay(true).unwrap();
@@ -77,6 +86,11 @@ impl Proxy {
     /// From now on, closes every new connection at once.
     pub(crate) fn refuse(&self) {
         *self.shared.refusing.lock().unwrap() = true;
+    }
+
+    /// From now on, accepts new connections and leads them nowhere.
+    pub(crate) fn swallow(&self) {
+        *self.shared.swallowing.lock().unwrap() = true;
     }
 
     /// From now on, leads new connections to another server.
@@ -143,13 +157,15 @@ async fn requests(
             let statement = String::from_utf8_lossy(&body).into_owned();
             shared.statements.lock().unwrap().push(statement);
         }
-        if kind == b'B'
-            && let Some(wanted) = shared.next_cut.lock().unwrap().take()
-        {
+        let wanted = if kind == b'B' { shared.next_cut.lock().unwrap().take() } else { None };
+        if let Some(wanted) = wanted {
             *shared.cuts.lock().unwrap() += 1;
             cut.send_replace(Some(wanted));
-            if wanted == Cut::BeforeRequest {
-                return;
+            match wanted {
+                Cut::BeforeRequest => return,
+                // The connections stay open as long as the test runs.
+                Cut::SilenceBeforeRequest => std::future::pending().await,
+                Cut::BeforeAnswer | Cut::SilenceBeforeAnswer => {}
             }
         }
         let mut message = vec![kind];
@@ -192,6 +208,9 @@ async fn answers(
             if kind == b'Z' {
                 return;
             }
+            continue;
+        }
+        if *cutting.borrow() == Some(Cut::SilenceBeforeAnswer) {
             continue;
         }
         let mut message = vec![kind];

@@ -1,12 +1,14 @@
 //! Migrations, statements, and databases that are refused.
 
-use cqrs_core::{EventStore, ExpectedVersion, StoreErrorKind};
+use cqrs_core::{
+    Acquired, EventStore, ExpectedVersion, Parked, ProjectionId, ReadModel, StoreErrorKind, Version,
+};
 use cqrs_postgres::PostgresStore;
 use cqrs_test_harness::{Server, postgres};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgPoolOptions;
 
-use crate::support::{add, append, execute, failure, log, store};
+use crate::support::{add, append, execute, failure, log, store, stream};
 
 #[tokio::test]
 async fn every_statement_fits_the_schema() {
@@ -40,7 +42,7 @@ async fn stores_that_connect_at_once_create_the_schema_once() {
     let store = PostgresStore::connect(&database.url()).await.unwrap();
     let sql = "SELECT array_agg(number ORDER BY number) FROM cqrs.migrations";
     let ran: Vec<i32> = sqlx::query_scalar(sql).fetch_one(store.pool()).await.unwrap();
-    assert_eq!(ran, [1]);
+    assert_eq!(ran, [1, 2]);
     assert_eq!(log(&store).await.len(), 8);
 }
 
@@ -78,33 +80,63 @@ async fn a_schema_newer_than_the_program_is_refused() {
     assert!(error.to_string().contains("1000"), "{error}");
 }
 
-/// The privileges the first migration lists are enough, and no other.
+/// The privileges the migrations list are enough, and no other.
 #[tokio::test]
 async fn a_role_that_may_not_create_anything_can_use_the_store() {
     let server = Server::start_own().unwrap();
     let database = server.database("role").await.unwrap();
-    let owner = PostgresStore::connect(&database.url()).await.unwrap();
-    execute(&owner, "CREATE ROLE app LOGIN; REVOKE ALL ON DATABASE postgres FROM PUBLIC").await;
+    let owner_store = PostgresStore::connect(&database.url()).await.unwrap();
+    execute(&owner_store, "CREATE ROLE app LOGIN; REVOKE ALL ON DATABASE postgres FROM PUBLIC")
+        .await;
     let url = database.url().replace("postgres@", "app@");
     assert!(url.contains("app@"));
 
     // Not even allowed to look.
     let error = PostgresStore::connect(&url).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unsupported, "{error}");
-    execute(&owner, "GRANT USAGE ON SCHEMA cqrs TO app; GRANT SELECT ON cqrs.migrations TO app")
-        .await;
+    execute(
+        &owner_store,
+        "GRANT USAGE ON SCHEMA cqrs TO app; GRANT SELECT ON cqrs.migrations TO app",
+    )
+    .await;
     let error = PostgresStore::connect(&url).await.unwrap_err();
     assert!(error.to_string().contains("GRANT SELECT ON SEQUENCE"), "{error}");
-    execute(&owner, "GRANT SELECT ON SEQUENCE cqrs.events_position_seq TO app").await;
+    execute(&owner_store, "GRANT SELECT ON SEQUENCE cqrs.events_position_seq TO app").await;
 
     let store = PostgresStore::connect(&url).await.unwrap();
     let error = failure(store.append(&append("a", ExpectedVersion::Any, 1)).await);
     assert_eq!(error.kind(), StoreErrorKind::Unsupported, "{error}");
     let grants = "GRANT SELECT, INSERT ON cqrs.events TO app; \
                   GRANT SELECT, INSERT, UPDATE ON cqrs.snapshots TO app";
-    execute(&owner, grants).await;
+    execute(&owner_store, grants).await;
     add(&store, "a").await;
     assert_eq!(log(&store).await.len(), 1);
+
+    let (model, id) =
+        (store.model(), ProjectionId { name: "balances", version: 1, events: String::new() });
+    let (owner, time) = (uuid::Uuid::now_v7(), std::time::Duration::from_mins(1));
+    let error = model.acquire(&id, owner, time).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unsupported, "{error}");
+    let grants = "GRANT SELECT, INSERT, UPDATE ON cqrs.projections TO app; \
+                  GRANT SELECT, INSERT, UPDATE, DELETE ON cqrs.parked TO app";
+    execute(&owner_store, grants).await;
+    let Acquired::Lease(lease) = model.acquire(&id, owner, time).await.unwrap() else { panic!() };
+    let parked = Parked {
+        stream: stream("a"),
+        version: Version::FIRST,
+        position: lease.position,
+        event_type: String::new(),
+        attempts: 1,
+        error: String::new(),
+    };
+    let mut transaction = model.begin().await.unwrap();
+    model.park(&mut transaction, &id, &parked).await.unwrap();
+    assert!(model.commit(transaction, &id, lease, time).await.unwrap());
+    let mut transaction = model.begin().await.unwrap();
+    model.unpark(&mut transaction, &id, &parked.stream).await.unwrap();
+    assert!(model.commit(transaction, &id, lease, time).await.unwrap());
+    assert_eq!(model.parked("balances").await.unwrap(), []);
+
     let drop = sqlx::raw_sql("DELETE FROM cqrs.events").execute(store.pool()).await;
     assert!(drop.is_err());
 }

@@ -1,0 +1,179 @@
+//! Connections: how to get one, how long to wait for its answers, and when to take another one.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use cqrs_core::{StoreError, StoreErrorKind};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgRow;
+use sqlx::{Error, Execute, Executor, PgPool, Postgres};
+use tokio::time::{Instant, timeout};
+
+use crate::error::{Failure, classify, store_error};
+
+/// How long a statement may take unless set.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A pool and the patience with it. Clones share the pool.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    pool: PgPool,
+    call_timeout: Duration,
+}
+
+impl Connections {
+    pub(crate) fn new(pool: PgPool, call_timeout: Duration) -> Self {
+        Self { pool, call_timeout }
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Names the database, without the password.
+    pub(crate) fn describe(&self, debug: &mut fmt::DebugStruct<'_, '_>) {
+        let options = self.pool.connect_options();
+        let database = options.get_database().unwrap_or(options.get_username());
+        debug
+            .field("host", &options.get_host())
+            .field("port", &options.get_port())
+            .field("database", &database);
+    }
+
+    /// How long a statement may take before its connection counts as lost.
+    pub(crate) fn call_timeout(&self) -> Duration {
+        self.call_timeout
+    }
+
+    /// How long a call goes on when connections break or can't be had.
+    pub(crate) fn patience(&self) -> Duration {
+        self.pool.options().get_acquire_timeout()
+    }
+
+    /// Whether the next connection may be one that was made a while ago, when its address led elsewhere.
+    pub(crate) fn may_be_old(&self) -> bool {
+        self.pool.num_idle() > 0
+    }
+
+    /// A connection; nothing has been sent yet when there is none.
+    pub(crate) async fn get(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        self.pool.acquire().await.map_err(|error| self.none(error))
+    }
+
+    /// Why there is no connection.
+    pub(crate) fn none(&self, error: Error) -> StoreError {
+        let pool = &self.pool;
+        match error {
+            Error::PoolTimedOut if pool.size() < pool.options().get_max_connections() => {
+                let context = format!("no connection within {:?}", self.patience());
+                StoreError::new(StoreErrorKind::Unavailable, context)
+            }
+            Error::PoolTimedOut => StoreError::new(
+                StoreErrorKind::Busy,
+                format!(
+                    "all {} connections were in use for {:?}: finish transactions sooner or allow more connections",
+                    pool.size(),
+                    self.patience(),
+                ),
+            ),
+            error => store_error("connecting", error),
+        }
+    }
+
+    /// The rows of a statement that may run twice: it is sent again, on another connection, when the one it was sent
+    /// on is gone.
+    pub(crate) async fn fetch<'q, Q>(
+        &self,
+        doing: &str,
+        statement: impl Fn() -> Q,
+    ) -> Result<Vec<PgRow>, StoreError>
+    where
+        Q: Execute<'q, Postgres> + 'q,
+    {
+        self.fetch_where(doing, statement, |_| true).await
+    }
+
+    /// The same, from a server that says of itself that it is the primary.
+    pub(crate) async fn fetch_where<'q, Q>(
+        &self,
+        doing: &str,
+        statement: impl Fn() -> Q,
+        on_primary: impl Fn(&[PgRow]) -> bool,
+    ) -> Result<Vec<PgRow>, StoreError>
+    where
+        Q: Execute<'q, Postgres> + 'q,
+    {
+        let mut retry = Retry::new(self.patience());
+        loop {
+            let may_be_old = self.may_be_old();
+            let mut connection = self.get().await?;
+            let answer = in_time(self.call_timeout, connection.fetch_all(statement())).await;
+            let (failure, error) = match answer {
+                Ok(rows) if on_primary(&rows) => return Ok(rows),
+                Ok(_) => (Failure::Demoted, on_replica(doing)),
+                Err(error) => (classify(&error), store_error(doing, error)),
+            };
+            match failure {
+                Failure::Lost => drop(connection.detach()),
+                Failure::Demoted => {
+                    drop(connection.detach());
+                    if may_be_old {
+                        continue;
+                    }
+                    return Err(error);
+                }
+                Failure::Undone => drop(connection),
+                Failure::Taken(_) | Failure::Final(_) => return Err(error),
+            }
+            if !retry.again().await {
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// The error where a replica answers in place of the primary.
+pub(crate) fn on_replica(doing: &str) -> StoreError {
+    let context = format!(
+        "{doing}: this server is a replica; connect to the primary, where events are appended and the log is read"
+    );
+    StoreError::new(StoreErrorKind::Unavailable, context)
+}
+
+/// An answer that comes in time. Nobody else tells a connection that has gone silent from one that is slow, so a late
+/// answer is none: the connection must not be used any more.
+pub(crate) async fn in_time<T>(
+    limit: Duration,
+    step: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    timeout(limit, step).await.unwrap_or_else(|_| {
+        let silence = format!("no answer within {limit:?}");
+        Err(io::Error::new(io::ErrorKind::TimedOut, silence).into())
+    })
+}
+
+/// Pauses between attempts, until time is up.
+pub(crate) struct Retry {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Retry {
+    pub(crate) fn new(patience: Duration) -> Self {
+        Self { until: Instant::now() + patience, pause: Duration::from_millis(1) }
+    }
+
+    /// Pauses, a little longer each time; false when there is no time left.
+    pub(crate) async fn again(&mut self) -> bool {
+        const LONGEST: Duration = Duration::from_millis(200);
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST);
+        Instant::now() < self.until
+    }
+
+    /// When time is up.
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
+}
