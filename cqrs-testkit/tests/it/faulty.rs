@@ -47,10 +47,7 @@ async fn faults_of_appends_are_met_in_order_and_once() {
         assert!(!stored().await);
     }
     let error = store.append(&append).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "it is unknown whether the events are stored: a test asked for it"
-    );
+    assert_eq!(error.to_string(), "it is unknown what was stored: a test asked for it");
     assert!(stored().await);
     assert!(store.append(&append).await.unwrap().replayed);
     assert_eq!((store.appends(), store.reads(), store.snapshots()), (5, 0, 0));
