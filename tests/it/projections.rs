@@ -168,7 +168,8 @@ async fn g7_a_worker_that_lost_its_lease_commits_nothing() {
     let model = MemoryModel::new(0);
     let id = ProjectionId { name: "p", version: 1, events: "a b".into() };
     let (first, second) = (EventId::random().as_uuid(), EventId::random().as_uuid());
-    let short = Duration::from_millis(5);
+    // Long enough for the other to find it held, on however slow a machine.
+    let short = Duration::from_millis(700);
     let Acquired::Lease(mut stalled) = model.acquire(&id, first, short).await.unwrap() else {
         panic!("the lease is free")
     };
