@@ -81,8 +81,8 @@ impl<E: Into<Problem> + std::error::Error> From<DispatchError<E>> for Problem {
     fn from(error: DispatchError<E>) -> Self {
         match error {
             DispatchError::Rejected(refusal) => refusal.into(),
-            DispatchError::Conflict(conflict) | DispatchError::Stale(conflict) => {
-                Self::conflict(&conflict)
+            error @ (DispatchError::Conflict(_) | DispatchError::Stale(_)) => {
+                Self::conflict(&error)
             }
             DispatchError::Invalid(invalid) => Self::invalid(&invalid),
             DispatchError::Store(error) if error.may_retry() => {
