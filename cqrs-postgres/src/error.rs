@@ -47,6 +47,17 @@ pub(crate) fn classify(error: &Error) -> Failure {
     }
 }
 
+/// Whether a statement of a handler failed because the server is not there for it.
+pub(crate) fn is_outage(error: &Error) -> bool {
+    matches!(
+        classify(error),
+        Failure::Lost
+            | Failure::Undone
+            | Failure::Demoted
+            | Failure::Final(StoreErrorKind::Unavailable)
+    )
+}
+
 fn classify_code(code: &str, constraint: &str) -> Failure {
     use StoreErrorKind::{Busy, InvalidInput, Other, Unavailable, Unsupported};
     match code {
@@ -117,6 +128,14 @@ pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn g8_an_outage_is_told_from_the_fault_of_an_event() {
+        assert!(is_outage(&Error::Io(std::io::ErrorKind::ConnectionReset.into())));
+        assert!(is_outage(&Error::PoolClosed));
+        assert!(!is_outage(&Error::RowNotFound));
+        assert!(!is_outage(&Error::ColumnNotFound("sum".to_owned())));
+    }
 
     #[test]
     fn codes_mean_what_the_caller_does_next() {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::PostgresStore;
 use crate::connections::{Connections, Retry, in_time};
-use crate::error::{Failure, classify, store_error};
+use crate::error::{self, Failure, classify, store_error};
 use crate::rows::saturate;
 
 /// How often an acquisition starts over because the lease changed hands just when it looked.
@@ -355,6 +355,11 @@ impl ReadModel for PostgresModel {
             .bind(stream.key())
             .execute(&mut **transaction);
         self.within(&doing, unparking).await.map(drop)
+    }
+
+    fn is_outage(&self, error: &BoxError) -> bool {
+        error.downcast_ref().is_some_and(error::is_outage)
+            || error.downcast_ref().is_some_and(StoreError::may_retry)
     }
 
     async fn parked(&self, projection: &str) -> Result<Vec<Parked>, StoreError> {

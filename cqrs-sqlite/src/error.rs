@@ -40,6 +40,11 @@ pub(crate) fn is_unique_violation(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
+/// Whether a statement of a handler failed because the file is not there for it.
+pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
+    matches!(explain(error).0, StoreErrorKind::Busy | StoreErrorKind::Unavailable)
+}
+
 fn explain(error: &sqlx::Error) -> (StoreErrorKind, &'static str) {
     use StoreErrorKind::{Busy, Corrupt, InvalidInput, Other, Unavailable, Unsupported};
     if let Some(code) = primary_code(error) {
@@ -143,6 +148,12 @@ mod tests {
 
     fn refusal(code: i32) -> sqlx::Error {
         sqlx::Error::Database(Box::new(Refusal(code)))
+    }
+
+    #[test]
+    fn g8_an_outage_is_told_from_the_fault_of_an_event() {
+        assert!(is_outage(&sqlx::Error::PoolTimedOut));
+        assert!(!is_outage(&sqlx::Error::RowNotFound));
     }
 
     #[test]

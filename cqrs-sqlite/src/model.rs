@@ -274,6 +274,11 @@ impl ReadModel for SqliteModel {
             .map_err(|failed| error::failed(&doing(), failed))
     }
 
+    fn is_outage(&self, error: &BoxError) -> bool {
+        error.downcast_ref().is_some_and(error::is_outage)
+            || error.downcast_ref().is_some_and(StoreError::may_retry)
+    }
+
     async fn parked(&self, projection: &str) -> Result<Vec<Parked>, StoreError> {
         let doing = || format!("reading the parked streams of projection `{projection}`");
         let found = query(include_str!("../sql/parked.sql"))

@@ -9,8 +9,8 @@ use cqrs::prelude::*;
 use cqrs::{
     Acquired, Append, BoxError, EventId, EventStore as _, ExpectedVersion, MemoryModel,
     MemoryStore, MemoryTransaction, Metadata, NewEvent, ParkedError, Payload, Phase, Position,
-    ProjectionId, Projector, ReadModel as _, RecordedEvent, Running, Stopped, StoreErrorKind,
-    StreamId, Version,
+    ProjectionId, Projector, ReadModel as _, RecordedEvent, Running, Stopped, StoreError,
+    StoreErrorKind, StreamId, Version,
 };
 use cqrs_testkit::FaultyStore;
 
@@ -18,6 +18,9 @@ use crate::domain::{AddAll, Counter, CounterEvent, Renamed, add};
 
 /// Long enough for anything that happens at all.
 const LONG: Duration = Duration::from_secs(30);
+
+/// Instead of an amount that is refused: nothing can be taken.
+const OUTAGE: i64 = i64::MAX;
 
 /// What each counter has gone through, in order.
 type Histories = BTreeMap<String, Vec<String>>;
@@ -55,10 +58,11 @@ impl Project<CounterEvent> for History {
         let CounterEvent::Added { amount } = event else { return Ok(()) };
         // Written first, to be rolled back.
         Self::note(recorded, transaction, amount.to_string());
-        if amount == self.refused.load(Ordering::SeqCst) {
-            return Err(format!("{amount} can't be taken").into());
+        match self.refused.load(Ordering::SeqCst) {
+            OUTAGE => Err(StoreError::new(StoreErrorKind::Unavailable, "out of order").into()),
+            refused if refused == amount => Err(format!("{amount} can't be taken").into()),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -264,6 +268,23 @@ async fn what_passes_by_itself_is_not_parked() {
     refused.store(0, Ordering::SeqCst);
     running.wait_for(last, LONG).await.unwrap();
     assert_eq!((setting.history("a"), running.status().parked.len()), ("13 1 named".into(), 0));
+}
+
+#[tokio::test]
+async fn g8_an_outage_is_not_the_fault_of_an_event() {
+    let setting = Setting::new();
+    let (projection, refused) = History::new();
+    refused.store(OUTAGE, Ordering::SeqCst);
+    let running = setting.projector().attempts(1).start(projection, setting.model.clone());
+    let last = setting.add("a", &[1]).await;
+    while running.status().phase != Phase::Retrying {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(running.status().parked.is_empty());
+    refused.store(0, Ordering::SeqCst);
+    running.wait_for(last, LONG).await.unwrap();
+    assert_eq!(setting.history("a"), "1 named");
 }
 
 #[tokio::test]

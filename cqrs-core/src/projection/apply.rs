@@ -14,8 +14,9 @@ struct Failure {
     /// Which of the batch.
     index: usize,
     error: BoxError,
-    /// A newer program has written it, so that it is for a newer program to take it: this one waits to be replaced.
-    is_newer: bool,
+    /// It is not the event's fault: a newer program has written it, and this one waits to be replaced; or the database is
+    /// not there for the handler.
+    waits: bool,
 }
 
 impl<P: Projection> Worker<P> {
@@ -60,8 +61,8 @@ impl<P: Projection> Worker<P> {
             if self.parked.contains_key(&event.stream) {
                 continue;
             }
-            if let Err((error, is_newer)) = self.take_one(event, &mut transaction).await {
-                return Ok(Some(Failure { index, error, is_newer }));
+            if let Err((error, waits)) = self.take_one(event, &mut transaction).await {
+                return Ok(Some(Failure { index, error, waits }));
             }
         }
         self.commit(transaction, end).await?;
@@ -79,7 +80,10 @@ impl<P: Projection> Worker<P> {
             (BoxError::from(error), is_newer)
         })?;
         let taken = self.projection.dispatch(decoded, event, transaction).await;
-        taken.map_err(|error| (error, false))
+        taken.map_err(|error| {
+            let is_outage = self.model.is_outage(&error);
+            (error, is_outage)
+        })
     }
 
     async fn commit(
@@ -105,7 +109,7 @@ impl<P: Projection> Worker<P> {
     ) -> Result<(), Interrupted> {
         let mut delays = delays();
         let mut attempts = 1;
-        while attempts < self.options.attempts || failure.is_newer {
+        while attempts < self.options.attempts || failure.waits {
             let reason = describe(event, &failure.error);
             tracing::warn!(projection = P::NAME, reason, attempts, "trying again");
             self.report(|status| {

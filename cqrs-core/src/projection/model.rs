@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Projection;
 use crate::event::Event as _;
-use crate::store::StoreError;
+use crate::store::{BoxError, StoreError};
 use crate::stream::StreamId;
 use crate::version::{Position, Version};
 
@@ -176,6 +176,13 @@ pub trait ReadModel: Send + Sync + 'static {
         projection: &ProjectionId,
         stream: &StreamId,
     ) -> Result<(), StoreError>;
+
+    /// Whether a handler failed because the database is not there for it, which is not the fault of the event: such an
+    /// event is tried until it passes and never parked. An error of a store that [may pass](StoreError::may_retry) is one;
+    /// a read model knows those of its own database.
+    fn is_outage(&self, error: &BoxError) -> bool {
+        error.downcast_ref::<StoreError>().is_some_and(StoreError::may_retry)
+    }
 
     /// The streams of a projection that are parked.
     ///
