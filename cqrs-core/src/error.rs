@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::event::{DecodeError, EncodeError, EventId, NewEvent};
-use crate::projection::NotYet;
+use crate::runner::NotYet;
 use crate::store::{
     Append, AppendError, BoxError, Conflict, InvalidAppend, StoreError, StoreErrorKind,
 };
@@ -265,6 +265,9 @@ pub enum QueryError<E> {
     /// A layer around the bus refused or abandoned the query.
     #[error("a layer of the bus stopped the query: {0}")]
     Stopped(BoxError),
+    /// The log can't be followed for [updates](crate::Updates).
+    #[error("{0}")]
+    Store(StoreError),
 }
 
 impl<E> QueryError<E> {
@@ -287,6 +290,7 @@ impl<E> QueryError<E> {
             Self::Unregistered { .. } => "unregistered",
             Self::NotYet(_) => "not_yet",
             Self::Stopped(_) => "stopped",
+            Self::Store(_) => "store",
         }
     }
 }

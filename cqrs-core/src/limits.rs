@@ -1,4 +1,5 @@
-//! What a store accepts: sizes beyond these are refused with a clear error before anything is stored (G13).
+//! What a store accepts: sizes beyond these are refused with a clear error before anything is stored (G13). And how much
+//! it gives at once.
 
 /// Longest category of a stream, in bytes.
 pub const MAX_CATEGORY_BYTES: usize = 64;
@@ -28,3 +29,11 @@ pub const MAX_PAYLOAD_DEPTH: usize = 100;
 /// Largest position of the log. It leaves 16 bits of a 64-bit key free, which the Postgres store needs for its
 /// append fence; at 100 000 events a second it is reached after 89 years.
 pub const MAX_POSITION: u64 = (1 << 48) - 1;
+
+/// Most bytes of payload that a page of the log holds beyond its first event, however many events are asked for: what a
+/// reader of the log needs of memory follows from it.
+pub const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes of payload from which on a page of the log takes no further event. Up to there the next one fits, whatever its
+/// size: a store need not look at it first.
+pub const FULL_PAGE_BYTES: usize = MAX_PAGE_BYTES - MAX_PAYLOAD_BYTES;

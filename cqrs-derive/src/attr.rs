@@ -8,8 +8,8 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Result};
 use syn::{
-    Attribute, Data, DeriveInput, Error, LitInt, LitStr, Member, Meta, Path, Token, Type, Variant,
-    parenthesized,
+    Attribute, Data, DeriveInput, Error, Expr, Lit, LitInt, LitStr, Member, Meta, Path, Token,
+    Type, Variant, parenthesized,
 };
 
 use crate::errors::{Errors, nearest};
@@ -29,7 +29,7 @@ pub(crate) struct Key {
     pub(crate) ident: Ident,
     /// The option without `r#`, as it stands in the table.
     pub(crate) name: &'static str,
-    example: &'static str,
+    pub(crate) example: &'static str,
 }
 
 impl Table {
@@ -194,6 +194,30 @@ impl Key {
         self.value(input, "a type", Parse::parse)
     }
 
+    /// `key = "CREATE TABLE …"`, or a constant with such a text.
+    pub(crate) fn sql(&self, input: ParseStream) -> Result<Expr> {
+        let sql: Expr =
+            self.value(input, "SQL, as a text in quotes or as a constant", Parse::parse)?;
+        let Expr::Lit(literal) = bare(&sql) else {
+            return Ok(sql);
+        };
+        match &literal.lit {
+            Lit::Str(text) if !text.suffix().is_empty() => {
+                let mend = format_args!("remove `{}` after the text", text.suffix());
+                Err(self.wrong(text, mend))
+            }
+            Lit::Str(text) if text.value().trim().is_empty() => {
+                let mend = format_args!("`{}` is empty: leave it out, or", self.name);
+                Err(Error::new_spanned(text, format_args!("{mend} write `{}`", self.example)))
+            }
+            Lit::Str(_) => Ok(sql),
+            other => {
+                Err(self
+                    .wrong(other, format_args!("`{}` takes SQL as a text in quotes", self.name)))
+            }
+        }
+    }
+
     /// `key = some::path`.
     pub(crate) fn path(&self, input: ParseStream) -> Result<Path> {
         self.value(input, "a path", Path::parse_mod_style)
@@ -209,6 +233,14 @@ impl Key {
             "`{}` names one field of the struct, nothing inside it: give the whole field and its type a `Display`",
             self.name
         )))
+    }
+
+    /// `key`, without a value.
+    pub(crate) fn flag(&self, input: ParseStream) -> Result<()> {
+        if input.is_empty() || input.peek(Token![,]) {
+            return Ok(());
+        }
+        Err(self.wrong(&self.ident, format_args!("`{}` has no value", self.name)))
     }
 
     /// `key(…)`: what stands in the parentheses.
@@ -240,6 +272,15 @@ impl Key {
 
     fn wrong(&self, tokens: impl quote::ToTokens, what: impl Display) -> Error {
         Error::new_spanned(tokens, format_args!("{what}: write `{}`", self.example))
+    }
+}
+
+/// The expression without the parentheses and invisible groups around it.
+fn bare(expression: &Expr) -> &Expr {
+    match expression {
+        Expr::Group(group) => bare(&group.expr),
+        Expr::Paren(paren) => bare(&paren.expr),
+        expression => expression,
     }
 }
 

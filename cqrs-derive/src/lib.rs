@@ -1,4 +1,4 @@
-//! Derive macros of the `cqrs` framework: `Event`, `Aggregate`, `Command`, `Query` and `Projection`.
+//! Derive macros of the `cqrs` framework: `Event`, `Aggregate`, `Command`, `Query`, `Projection` and `View`.
 //!
 //! Use them through the facade `cqrs`, with its feature `derive`. Each reads its type, checks it and writes impls that
 //! name everything by its whole path. All mistakes of a type are reported at once, each where it was made.
@@ -16,6 +16,7 @@ mod query;
 mod serde_attr;
 mod subject;
 mod text;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -233,7 +234,7 @@ pub fn derive_query(input: TokenStream) -> TokenStream {
 /// Makes a type a projection, which keeps a read model up to date from events.
 ///
 /// ```
-/// use cqrs::{BoxError, Event, MemoryModel, MemoryTransaction, Project, Projection, RecordedEvent};
+/// use cqrs::{BoxError, Event, MemoryModel, MemoryTransaction, Project, Projection, Received};
 ///
 /// #[derive(Event)]
 /// #[event(name = "door.opened")]
@@ -252,7 +253,7 @@ pub fn derive_query(input: TokenStream) -> TokenStream {
 ///     async fn project(
 ///         &self,
 ///         _: Opened,
-///         _: &RecordedEvent,
+///         _: &Received<'_>,
 ///         open: &mut MemoryTransaction<u64>,
 ///     ) -> Result<(), BoxError> {
 ///         open.value += 1;
@@ -264,7 +265,7 @@ pub fn derive_query(input: TokenStream) -> TokenStream {
 ///     async fn project(
 ///         &self,
 ///         _: Closed,
-///         _: &RecordedEvent,
+///         _: &Received<'_>,
 ///         open: &mut MemoryTransaction<u64>,
 ///     ) -> Result<(), BoxError> {
 ///         open.value -= 1;
@@ -284,7 +285,12 @@ pub fn derive_query(input: TokenStream) -> TokenStream {
 /// | `events(A, B, …)` | the types of the events it wants, each a struct or an enum, from any crate; for each there is an `impl Project` |
 /// | `name = "…"` | the name of its checkpoint; by default the type's name in snake case |
 /// | `version = N` | raise it with every change of what `project` does with events, from 1 on; by default 1 |
+/// | `tables = "…"` | the SQL that makes its tables, a text or a constant such as `include_str!("balances.sql")`; by default none |
 /// | `crate = path` | where the framework is, if not at `::cqrs` |
+///
+/// With `tables`, its tables are made together with its first checkpoint, and another version can be built beside the one
+/// in service; so the SQL makes tables and indexes and nothing else, under names that are not qualified. Without it, the
+/// application makes the tables itself.
 ///
 /// The name has at most 128 bytes: ASCII letters, digits, `_`, `-` and `.`. With `name` given, renaming the type leaves
 /// the projection its checkpoint; under another name it begins at the first event.
@@ -297,4 +303,119 @@ pub fn derive_query(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Projection, attributes(projection))]
 pub fn derive_projection(input: TokenStream) -> TokenStream {
     projection::derive(&parse_macro_input!(input as DeriveInput)).into()
+}
+
+/// Makes a struct a view: a row of a read model that is folded from events, without SQL.
+///
+/// ```
+/// use cqrs::{BoxError, Event, Fold, Received, View};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Event)]
+/// enum AccountEvent {
+///     Opened { owner: String },
+///     Deposited(u64),
+/// }
+///
+/// #[derive(Event)]
+/// #[event(name = "account.closed")]
+/// struct Closed;
+///
+/// /// What is in an account.
+/// #[derive(Clone, View)]
+/// #[view(name = "balances", key(account), index(owner), events(AccountEvent, Closed))]
+/// struct Balance {
+///     account: String,
+///     owner: Option<String>,
+///     cents: u64,
+///     #[view(json)]
+///     deposits: Vec<u64>,
+/// }
+///
+/// impl Fold<AccountEvent> for Balance {
+///     fn rows(_: &AccountEvent, received: &Received<'_>) -> impl IntoIterator<Item = String> {
+///         [received.stream.key().to_owned()]
+///     }
+///
+///     fn fold(
+///         row: &mut Option<Self>,
+///         account: &String,
+///         event: &AccountEvent,
+///         _: &Received<'_>,
+///     ) -> Result<(), BoxError> {
+///         let balance = row.get_or_insert_with(|| Self {
+///             account: account.clone(),
+///             owner: None,
+///             cents: 0,
+///             deposits: Vec::new(),
+///         });
+///         match event {
+///             AccountEvent::Opened { owner } => balance.owner = Some(owner.clone()),
+///             AccountEvent::Deposited(cents) => {
+///                 balance.cents += cents;
+///                 balance.deposits.push(*cents);
+///             }
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// impl Fold<Closed> for Balance {
+///     fn rows(_: &Closed, received: &Received<'_>) -> impl IntoIterator<Item = String> {
+///         [received.stream.key().to_owned()]
+///     }
+///
+///     fn fold(
+///         row: &mut Option<Self>,
+///         _: &String,
+///         _: &Closed,
+///         _: &Received<'_>,
+///     ) -> Result<(), BoxError> {
+///         *row = None;
+///         Ok(())
+///     }
+/// }
+///
+/// let columns: Vec<_> = Balance::TABLE.columns.iter().map(|column| column.name).collect();
+/// assert_eq!(columns, ["account", "owner", "cents", "deposits"]);
+/// assert!(<Balance as View>::Event::knows("account.closed"));
+/// ```
+///
+/// Each field is a column of the table. Its type is a `Column`: text, a number, `bool`, a UUID, a time, an `Option` of one
+/// of these, or a type of yours that implements the trait.
+///
+/// # Options
+///
+/// | where | option | meaning |
+/// |---|---|---|
+/// | struct | `key(field)`, `key(a, b)` | the fields that tell rows apart, the primary key; must be there. `Key` is the type of the one field, or a tuple |
+/// | struct | `events(A, B, …)` | the types of the events it wants, each a struct or an enum, from any crate; for each there is an `impl Fold` |
+/// | struct | `name = "…"` | the name of its checkpoint; by default the type's name in snake case |
+/// | struct | `version = N` | raise it with every change of columns, and of what `fold` does with events, from 1 on; by default 1 |
+/// | struct | `table = "…"` | the name of the table; by default that of the checkpoint |
+/// | struct | `index(field)`, `index(a, b)` | an index over these columns; may be repeated |
+/// | struct | `document` | the table has the columns of the key, and one column `document` with the whole row in JSON |
+/// | struct | `crate = path` | where the framework is, if not at `::cqrs` |
+/// | field | `json` | the column holds what serde writes, in JSON |
+/// | field | `column = "…"` | the name of the column; by default that of the field |
+///
+/// `key = field` and `key = (a, b)` mean the same, and so do `index = field` and `index = (a, b)`. A field in two indexes
+/// is best written so: clippy's `duplicated_attributes` takes it for a slip in `index(a, b), index(b)`.
+///
+/// A field of the key is no `Option`, no floating-point number, and not stored as JSON; its type has an order. What is
+/// stored as JSON has no index. `json` needs `Serialize` and `Deserialize` on the type of the field, `document` needs them
+/// on the struct.
+///
+/// The name has at most 128 bytes: ASCII letters, digits, `_`, `-` and `.`. Names of the table and of columns have at most
+/// 63 bytes, no quotes, dots or control characters, and do not begin with `cqrs_`, `sqlite_` or `pg_`. They are taken as
+/// they are written, with the case of their letters.
+///
+/// With one listed type, that is `View::Event`; with several, it is a generated type that each of them converts into.
+/// Two listed types with the same stored name do not compile.
+///
+/// Where a view has type parameters, the bounds of its `impl Fold`s stand at the type as well. It can list several types
+/// with up to 256 event types together.
+#[proc_macro_derive(View, attributes(view))]
+pub fn derive_view(input: TokenStream) -> TokenStream {
+    view::derive(&parse_macro_input!(input as DeriveInput)).into()
 }

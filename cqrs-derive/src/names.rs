@@ -9,6 +9,9 @@ pub(crate) const MAX_EVENT_TYPE_BYTES: usize = 128;
 /// `cqrs_core::limits::MAX_CATEGORY_BYTES`.
 pub(crate) const MAX_CATEGORY_BYTES: usize = 64;
 
+/// What PostgreSQL tells names of tables and columns apart by.
+const MAX_SQL_NAME_BYTES: usize = 63;
+
 /// The name of a Rust item, without `r#`.
 pub(crate) fn plain(ident: &Ident) -> String {
     ident.unraw().to_string()
@@ -51,6 +54,29 @@ pub(crate) fn problem(name: &str, limit: usize) -> Option<String> {
     ))
 }
 
+/// Says what is wrong with `name`, if it can't be that of a table or a column.
+pub(crate) fn sql_problem(name: &str) -> Option<String> {
+    const TAKEN: [(&str, &str); 3] =
+        [("cqrs_", "the framework"), ("sqlite_", "SQLite"), ("pg_", "PostgreSQL")];
+    if name.is_empty() {
+        return Some("it is empty".to_owned());
+    }
+    if name.len() > MAX_SQL_NAME_BYTES {
+        let (length, limit) = (name.len(), MAX_SQL_NAME_BYTES);
+        return Some(format!("it has {length} bytes, and databases allow {limit}"));
+    }
+    let refused =
+        |character: &char| character.is_control() || matches!(character, '"' | '\'' | '`' | '.');
+    if let Some(character) = name.chars().find(refused) {
+        return Some(format!("it has the character {character:?}"));
+    }
+    let begins = |prefix: &str| {
+        name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    let (prefix, whose) = TAKEN.into_iter().find(|(prefix, _)| begins(prefix))?;
+    Some(format!("names that begin with `{prefix}` belong to {whose}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +104,21 @@ mod tests {
     fn g13_limits_are_those_of_the_stores() {
         assert_eq!(MAX_EVENT_TYPE_BYTES, cqrs::limits::MAX_EVENT_TYPE_BYTES);
         assert_eq!(MAX_CATEGORY_BYTES, cqrs::limits::MAX_CATEGORY_BYTES);
+    }
+
+    #[test]
+    fn names_that_no_table_or_column_has_are_found() {
+        for name in ["balances", "Größe", "two words", "type", "cqrs", "pgs_", &"n".repeat(63)] {
+            assert_eq!(sql_problem(name), None, "{name}");
+        }
+        assert!(sql_problem("").unwrap().contains("empty"));
+        assert!(sql_problem(&"n".repeat(64)).unwrap().contains("64"));
+        for name in ["a\0", "a\"b", "a'b", "a`b", "a\nb", "a.b"] {
+            assert!(sql_problem(name).unwrap().contains("character"), "{name}");
+        }
+        assert!(sql_problem("cqrs_log").unwrap().contains("the framework"));
+        assert!(sql_problem("SQLite_master").unwrap().contains("SQLite"));
+        assert!(sql_problem("pg_class").unwrap().contains("PostgreSQL"));
     }
 
     #[test]

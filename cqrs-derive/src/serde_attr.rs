@@ -12,6 +12,14 @@ pub(crate) fn options(attributes: &[Attribute]) -> Vec<Ident> {
     options
 }
 
+/// The options that keep serde from writing or reading a field or a variant.
+pub(crate) fn skips(attributes: &[Attribute]) -> Vec<Ident> {
+    const SKIPS: [&str; 3] = ["skip", "skip_serializing", "skip_deserializing"];
+    let mut options = options(attributes);
+    options.retain(|option| SKIPS.iter().any(|skip| option == skip));
+    options
+}
+
 /// The path to serde that `#[serde(crate = "…")]` gives, or `::serde`.
 pub(crate) fn serde_path(attributes: &[Attribute]) -> Path {
     let mut path = None;

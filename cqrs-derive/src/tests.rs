@@ -6,12 +6,13 @@ use syn::DeriveInput;
 
 type Derive = fn(&DeriveInput) -> TokenStream;
 
-const DERIVES: [Derive; 5] = [
+const DERIVES: [Derive; 6] = [
     crate::event::derive,
     crate::aggregate::derive,
     crate::command::derive,
     crate::query::derive,
     crate::projection::derive,
+    crate::view::derive,
 ];
 
 /// Numbers that look random and are the same in every run.
@@ -26,9 +27,9 @@ impl Random {
 
     fn tokens(&mut self, depth: usize) -> TokenStream {
         const WORDS: &str = "name prefix version crate events category error snapshot every replay_ms aggregate id \
-            outcome output model event tag skip untagged Self T Account r#type _ crate , , , , = = = == :: < > ! # & * - . \
-            ; 0 1 2 -1 1.5 99999999999999999999999 0xff 1u8 \"\" \"a\" \"a b\" \"a.\" \"\\0\" \"crate::x\" 'c' b\"x\" \
-            r\"x\" \"x\"y 'a é dyn impl fn";
+            outcome output model event tables table key index document json column tag skip untagged account line Self \
+            T Account r#type _ crate , , , , = = = == :: < > ! # & * - . ; 0 1 2 -1 1.5 99999999999999999999999 0xff 1u8 \
+            \"\" \"a\" \"a b\" \"a.\" \"\\0\" \"crate::x\" 'c' b\"x\" r\"x\" \"x\"y 'a é dyn impl fn";
         let words: Vec<&str> = WORDS.split_whitespace().collect();
         let mut tokens = TokenStream::new();
         for _ in 0..self.below(9) {
@@ -52,11 +53,29 @@ impl Random {
         tokens
     }
 
+    /// Options that may stand in the attribute, each of them or not.
+    fn options(&mut self, options: &[&str]) -> TokenStream {
+        let chosen: Vec<&str> = options.iter().copied().filter(|_| self.below(2) == 0).collect();
+        chosen.join(", ").parse().unwrap()
+    }
+
     fn attributes(&mut self) -> TokenStream {
-        const NAMES: [&str; 6] = ["event", "aggregate", "command", "query", "projection", "serde"];
+        const OPTIONS: [(&str, &[&str]); 7] = [
+            ("event", &["name = \"a\"", "prefix = \"a\"", "version = 2"]),
+            ("aggregate", &["events(T, U)", "category = \"a\"", "snapshot(every = 2)"]),
+            ("command", &["aggregate = T", "id = account", "outcome = T", "name = \"a\""]),
+            ("query", &["output = T", "error = T", "name = \"a\""]),
+            ("projection", &["model = T", "events(T)", "tables = a!(b)", "version = 2"]),
+            ("view", &["events(T, U), key(account)", "index(line)", "document", "table = \"a\""]),
+            ("serde", &["tag = \"a\"", "skip", "bound = \"\""]),
+        ];
         let attributes = (0..self.below(4)).map(|_| {
-            let name: TokenStream = NAMES[self.below(NAMES.len())].parse().unwrap();
-            let tokens = self.tokens(2);
+            let (name, options) = OPTIONS[self.below(OPTIONS.len())];
+            let name: TokenStream = name.parse().unwrap();
+            let tokens = match self.below(2) {
+                0 => self.options(options),
+                _ => self.tokens(2),
+            };
             match self.below(12) {
                 0 => quote!(#[#name]),
                 1 => quote!(#[#name = "x"]),
@@ -70,7 +89,7 @@ impl Random {
 
     fn item(&mut self) -> TokenStream {
         let (a, b, c) = (self.attributes(), self.attributes(), self.attributes());
-        match self.below(8) {
+        match self.below(10) {
             0 => quote!(#a struct Account;),
             1 => quote!(#a struct Account(#b u8, #c String);),
             2 => {
@@ -79,7 +98,10 @@ impl Random {
             3 => quote!(#a enum Account { #b One, #c Two { #a name: u8 }, r#type(u8) }),
             4 => quote!(#a enum Account {}),
             5 => quote!(#a union Account { #b x: u8 }),
-            6 => quote!(#a struct Übergröße<T> { #b account: T }),
+            6 | 7 => {
+                quote!(#a struct Account { #b account: String, #c line: u8, r#type: f64 })
+            }
+            8 => quote!(#a struct Übergröße<T> { #b account: T }),
             _ => quote!(#a pub(in crate::x) enum Event<T> { #b Opened(T), #c Opened2 }),
         }
     }
@@ -88,19 +110,19 @@ impl Random {
 #[test]
 fn whatever_stands_in_the_attributes_the_answer_is_code() {
     let mut random = Random(7);
-    let mut clean = 0;
+    let mut clean = [0; DERIVES.len()];
     for _ in 0..1_500 {
         let item = random.item();
         let Ok(input) = syn::parse2::<DeriveInput>(item.clone()) else {
             continue;
         };
-        for derive in DERIVES {
+        for (clean, derive) in clean.iter_mut().zip(DERIVES) {
             let output = derive(&input);
-            clean += usize::from(!output.to_string().contains("compile_error"));
+            *clean += usize::from(!output.to_string().contains("compile_error"));
             assert!(syn::parse2::<syn::File>(output.clone()).is_ok(), "{item}\n{output}");
         }
     }
-    assert!(clean > 0);
+    assert!(clean.iter().all(|clean| *clean > 0), "{clean:?}");
 }
 
 #[test]
@@ -201,9 +223,48 @@ fn the_path_to_the_framework_is_used_everywhere() {
         ),
     ];
     for (derive, input) in inputs {
-        let output = derive(&syn::parse2(input).unwrap()).to_string();
-        assert!(output.contains("my :: framework"), "{output}");
-        assert!(!output.contains("cqrs"), "{output}");
-        assert!(!output.contains("compile_error"), "{output}");
+        assert_names_the_path(derive, input);
     }
+}
+
+#[test]
+fn the_path_to_the_framework_is_used_in_views() {
+    let inputs = [
+        quote! {
+            #[view(crate = my::framework, events(B), key(a), index(b))]
+            struct A {
+                a: u8,
+                b: u8,
+                #[view(json)]
+                c: u8,
+            }
+        },
+        quote! {
+            #[view(crate = my::framework, events(B<T>, C), key = (a, b))]
+            struct A<T> {
+                a: T,
+                b: u8,
+                #[view(json)]
+                c: Vec<T>,
+            }
+        },
+        quote! {
+            #[view(crate = my::framework, events(B, C), key(a), document)]
+            struct A<T> {
+                a: u8,
+                b: T,
+            }
+        },
+    ];
+    for input in inputs {
+        assert_names_the_path(crate::view::derive, input);
+    }
+}
+
+/// The expansion names the framework by the path `my::framework`, and only so.
+fn assert_names_the_path(derive: Derive, input: TokenStream) {
+    let output = derive(&syn::parse2(input).unwrap()).to_string();
+    assert!(output.contains("my :: framework"), "{output}");
+    assert!(!output.contains("cqrs"), "{output}");
+    assert!(!output.contains("compile_error"), "{output}");
 }

@@ -39,6 +39,63 @@ CREATE TABLE cqrs.events (
     CONSTRAINT events_schema_version_check CHECK (schema_version > 0)
 );
 
+-- Finds events of some kinds among many others: readers who want few of them don't read the rest of the log. A kind is
+-- an event type and a category, here by their hashes: that makes the index less than half as large as the names would,
+-- and cheaper to add to. Two kinds with the same hashes are told apart by the rows.
+CREATE INDEX events_kind_idx ON cqrs.events (hashtext(event_type), hashtext(category), position);
+
+-- The positions of events of some categories and event types, null for all: the first `most` of those after a position
+-- and up to another, in order.
+--
+-- The kinds there are come from walking the index from each to the next. Then the first positions of each kind are
+-- taken; rows are compared with (kind, position) as a whole, because only the index over kinds has that order. What is
+-- set for the duration of the call keeps the planner, who knows nothing of the parameters, from any other way.
+CREATE FUNCTION cqrs.positions_of(categories text[], event_types text[], after bigint, through bigint, most bigint)
+RETURNS SETOF bigint
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE every_type (type) AS (
+        SELECT min(hashtext(event_type)) FROM cqrs.events
+        UNION ALL
+        SELECT (SELECT min(hashtext(event_type)) FROM cqrs.events WHERE hashtext(event_type) > every_type.type)
+        FROM every_type
+        WHERE type IS NOT NULL
+    ), wanted (type) AS (
+        SELECT DISTINCT hashtext(name COLLATE "C") FROM unnest(event_types) AS name
+        UNION ALL
+        SELECT type FROM every_type WHERE event_types IS NULL
+    ), kind (type, category) AS (
+        SELECT type, (
+            SELECT min(hashtext(event.category)) FROM cqrs.events AS event WHERE hashtext(event_type) = wanted.type)
+        FROM wanted
+        UNION ALL
+        SELECT type, (
+            SELECT min(hashtext(event.category)) FROM cqrs.events AS event
+            WHERE hashtext(event_type) = kind.type AND hashtext(event.category) > kind.category)
+        FROM kind
+        WHERE category IS NOT NULL
+    )
+    SELECT event.position
+    FROM kind CROSS JOIN LATERAL (
+        SELECT position FROM cqrs.events AS event
+        WHERE (hashtext(event_type), hashtext(event.category), position) > (kind.type, kind.category, after)
+            AND (hashtext(event_type), hashtext(event.category), position) <= (kind.type, kind.category, through)
+            AND (event_types IS NULL OR event_type = ANY (event_types))
+            AND (categories IS NULL OR event.category = ANY (categories))
+        ORDER BY hashtext(event_type), hashtext(event.category), position
+        LIMIT most
+    ) AS event
+    WHERE kind.category IS NOT NULL AND (
+        categories IS NULL OR kind.category IN (SELECT hashtext(name COLLATE "C") FROM unnest(categories) AS name))
+    ORDER BY event.position
+    LIMIT most;
+END
+$$;
+
 -- Runs before a statement inserts anything, whoever sends it: the store, the application in a transaction of its own,
 -- a COPY.
 --

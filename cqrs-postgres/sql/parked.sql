@@ -1,5 +1,5 @@
--- The parked streams of a projection.
-SELECT category, key, version, position, event_type, attempts, error
+-- The parked streams of a version.
+SELECT category, key, stream_version, position, event_type, attempts, error, since, request
 FROM cqrs.parked
-WHERE projection = $1
+WHERE name = $1 AND version = $2
 ORDER BY position

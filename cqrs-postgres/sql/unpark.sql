@@ -1,2 +1,2 @@
--- Takes a stream out of the parked ones of a projection.
-DELETE FROM cqrs.parked WHERE projection = $1 AND category = $2 AND key = $3
+-- Takes a stream out of the parked ones of a version.
+DELETE FROM cqrs.parked WHERE name = $1 AND version = $2 AND category = $3 AND key = $4

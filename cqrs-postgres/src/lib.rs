@@ -58,6 +58,7 @@
 mod append;
 mod connections;
 mod error;
+mod log;
 mod migrate;
 mod model;
 mod news;
@@ -70,6 +71,6 @@ mod visibility;
 
 pub use sqlx;
 
-pub use self::model::PostgresModel;
+pub use self::model::{PostgresModel, from_row};
 pub use self::options::PostgresOptions;
 pub use self::store::PostgresStore;

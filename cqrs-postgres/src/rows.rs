@@ -1,5 +1,6 @@
 //! Events and snapshots from rows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{Row, ValueRef};
 use uuid::Uuid;
 
-/// Indexes of the columns that every statement reading events selects first, in this order.
+/// Indexes of the columns that every statement reading events selects first, in this order. `BYTES` is how large the
+/// payload is where it is left out.
 mod column {
     pub(super) const POSITION: usize = 0;
     pub(super) const VERSION: usize = 1;
@@ -25,6 +27,7 @@ mod column {
     pub(super) const RECORDED_AT: usize = 9;
     pub(super) const CATEGORY: usize = 10;
     pub(super) const KEY: usize = 11;
+    pub(super) const BYTES: usize = 12;
 }
 
 /// Between 1970, where `SystemTime` begins to count, and 2000, where Postgres does.
@@ -37,13 +40,22 @@ pub(crate) fn events_of(
 ) -> Result<Vec<RecordedEvent>, StoreError> {
     rows.iter()
         .map(|row| {
-            event(row, stream.clone()).map_err(|error| corrupt(row, &stream.to_string(), error))
+            event(row, stream.clone(), row)
+                .map_err(|error| corrupt(row, &stream.to_string(), error))
         })
         .collect()
 }
 
 /// The events in these rows, each of which names its stream.
 pub(crate) fn events(rows: &[PgRow]) -> Result<Vec<RecordedEvent>, StoreError> {
+    events_with(rows, &HashMap::new())
+}
+
+/// The same, with payloads that the rows leave out in rows of their own, by position.
+pub(crate) fn events_with(
+    rows: &[PgRow],
+    payloads: &HashMap<i64, PgRow>,
+) -> Result<Vec<RecordedEvent>, StoreError> {
     let mut events: Vec<RecordedEvent> = Vec::with_capacity(rows.len());
     for row in rows {
         // Events of one append stand together, so the stream is often that of the row before.
@@ -51,10 +63,27 @@ pub(crate) fn events(rows: &[PgRow]) -> Result<Vec<RecordedEvent>, StoreError> {
             Some(stream) if is_of(row, stream) => Ok(stream.clone()),
             _ => stream(row),
         };
-        let event = stream.and_then(|stream| event(row, stream));
+        let payload = without_payload(row).and_then(|position| payloads.get(&position));
+        let event = stream.and_then(|stream| event(row, stream, payload.unwrap_or(row)));
         events.push(event.map_err(|error| corrupt(row, &stream_text(row), error))?);
     }
     Ok(events)
+}
+
+/// The position in a row that leaves out the payload.
+pub(crate) fn without_payload(row: &PgRow) -> Option<i64> {
+    let left_out = row.try_get_raw(column::PAYLOAD).is_ok_and(|payload| payload.is_null());
+    left_out.then(|| row.try_get(column::POSITION).ok()).flatten()
+}
+
+/// How large the payload is, in the row or left out.
+pub(crate) fn payload_bytes(row: &PgRow) -> Result<usize, sqlx::Error> {
+    match row.try_get::<Option<i32>, _>(column::BYTES)? {
+        Some(bytes) => usize::try_from(bytes).map_err(|error| sqlx::Error::Decode(error.into())),
+        None => json(row, column::PAYLOAD)
+            .map(|payload| payload.map_or(0, str::len))
+            .map_err(sqlx::Error::Decode),
+    }
 }
 
 /// The version, the event id and the state in a row that holds a snapshot in place of an event.
@@ -81,11 +110,12 @@ pub(crate) fn saturate(number: impl TryInto<i64>) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
 }
 
-fn event(row: &PgRow, stream: StreamId) -> Result<RecordedEvent, BoxError> {
+/// The event in a row, whose payload may be in another.
+fn event(row: &PgRow, stream: StreamId, payload: &PgRow) -> Result<RecordedEvent, BoxError> {
     let id: Uuid = row.try_get(column::EVENT_ID)?;
     let event_type: String = row.try_get(column::EVENT_TYPE)?;
     let schema_version: i64 = row.try_get(column::SCHEMA_VERSION)?;
-    let payload = json(row, column::PAYLOAD)?.ok_or("the payload is null")?;
+    let payload = json(payload, column::PAYLOAD)?.ok_or("the payload is null")?;
     let details = match json(row, column::DETAILS)? {
         Some(text) => serde_json::from_str(text)?,
         None => Details::default(),

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, LogFilter, LogPage, News, Position,
+    Append, AppendError, Appended, EventId, EventStore, Head, LogFilter, LogPage, News, Position,
     RecordedEvent, Snapshot, SnapshotStore, StoreError, StreamId, Version,
 };
 use sqlx::{PgPool, PgTransaction};
 
 use crate::connections::{CALL_TIMEOUT, Connections};
 use crate::news::{Hints, Timing};
-use crate::{PostgresModel, PostgresOptions, append, migrate, read, snapshot};
+use crate::{PostgresModel, PostgresOptions, append, log, migrate, read, snapshot};
 
 /// Keeps events and snapshots in a Postgres database.
 ///
@@ -154,14 +154,21 @@ impl EventStore for PostgresStore {
         read::stream(self, stream, after, limit).await
     }
 
-    /// Reads from the primary only; a replica is [`Unavailable`](cqrs_core::StoreErrorKind::Unavailable).
+    /// Reads from the primary only; a replica is [`Unavailable`](cqrs_core::StoreErrorKind::Unavailable). A page has at
+    /// most 10 000 events.
     async fn read_log(
         &self,
         filter: &LogFilter,
         after: Position,
         limit: usize,
     ) -> Result<LogPage, StoreError> {
-        read::log(self, filter, after, limit).await
+        log::page(self, filter, after, limit).await
+    }
+
+    /// Asks the primary only. An open append is named by what `pg_stat_activity` shows to the role of the store: of
+    /// sessions of other roles only process id and application, unless it is a member of `pg_read_all_stats`.
+    async fn head(&self) -> Result<Head, StoreError> {
+        log::head(self).await
     }
 
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {

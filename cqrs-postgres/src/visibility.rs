@@ -47,13 +47,19 @@
 //! so writers never wait for each other. No transaction id is stored or compared, so positions keep their meaning in
 //! a dump.
 
-use cqrs_core::Position;
+use std::time::Duration;
+
+use cqrs_core::{Head, OpenAppend, Position};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 /// Steps 1 and 2, sent as one message of two statements that run in this order.
 pub(crate) const END_AND_FENCE: &str =
     concat!(include_str!("../sql/sequence.sql"), ";\n", include_str!("../sql/fence.sql"),);
+
+/// The same with all fences, each with who holds it.
+pub(crate) const END_AND_HOLDERS: &str =
+    concat!(include_str!("../sql/sequence.sql"), ";\n", include_str!("../sql/open_appends.sql"),);
 
 /// How far the log is complete, on the server that answers.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +90,59 @@ impl Bound {
     }
 }
 
+/// Where the log ends, on the server that answers.
+pub(crate) struct Ends {
+    pub(crate) head: Head,
+    /// Whether the server is one where fences are taken; elsewhere the head means nothing.
+    pub(crate) on_primary: bool,
+}
+
+impl Ends {
+    /// The outcome of [`END_AND_HOLDERS`].
+    pub(crate) fn of(rows: &[PgRow]) -> Result<Self, sqlx::Error> {
+        let (sequence, fences) = rows.split_first().ok_or(sqlx::Error::RowNotFound)?;
+        let last = position(sequence.try_get::<Option<i64>, _>("drawn")?.unwrap_or(0))?;
+        let mut head = Head::decided(last);
+        for fence in fences {
+            let after = position(fence.try_get("after")?)?;
+            // Others took their fence after the last position was drawn: nothing waits for them yet.
+            if after < last {
+                head.visible = head.visible.min(after);
+                head.open_appends.push(open_append(fence, after)?);
+            }
+        }
+        Ok(Self { head, on_primary: !sequence.try_get::<bool, _>("follows")? })
+    }
+}
+
+fn position(number: i64) -> Result<Position, sqlx::Error> {
+    let number = u64::try_from(number).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    Ok(Position::new(number))
+}
+
+/// Who holds a fence, as far as the server tells.
+fn open_append(fence: &PgRow, after: Position) -> Result<OpenAppend, sqlx::Error> {
+    let text = |column| fence.try_get::<Option<String>, _>(column);
+    let mut session = match (text("gid")?, fence.try_get::<Option<i32>, _>("pid")?) {
+        (Some(gid), _) => format!("prepared transaction `{gid}`"),
+        (None, Some(pid)) => format!("process {pid}"),
+        (None, None) => "a prepared transaction".to_owned(),
+    };
+    for (before, column) in [
+        ("application", "application"),
+        ("from", "address"),
+        ("state", "state"),
+        ("since", "since"),
+    ] {
+        if let Some(text) = text(column)? {
+            session += &format!(", {before} {text}");
+        }
+    }
+    let seconds = fence.try_get::<Option<f64>, _>("seconds")?;
+    let open_for = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    Ok(OpenAppend { after, session, open_for })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +154,9 @@ mod tests {
         let [sequence, fence] = statements[..] else { panic!("{END_AND_FENCE}") };
         assert!(sequence.contains("pg_sequence_last_value") && !sequence.contains("pg_locks"));
         assert!(fence.contains("pg_locks") && !fence.contains("pg_sequence_last_value"));
+        let statements: Vec<&str> = END_AND_HOLDERS.split(";\n").collect();
+        assert_eq!(statements[0], sequence);
+        assert!(statements.len() == 2 && !statements[1].contains("pg_sequence_last_value"));
         let trigger = include_str!("../migrations/0001_events_and_snapshots.sql");
         for sql in [trigger, sequence] {
             assert!(!sql.contains("FROM cqrs.events_position_seq"));

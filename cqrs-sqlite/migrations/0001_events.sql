@@ -30,3 +30,7 @@ CREATE TABLE cqrs_events (
     -- What makes concurrent writers safe: a version of a stream exists once. Also the way a stream is read.
     UNIQUE (category, key, version)
 ) STRICT;
+
+-- Finds events of some kinds among many others, a kind being an event type and a category: readers who want few of them
+-- don't read the rest of the log. Each entry ends with the position, as in every index of SQLite.
+CREATE INDEX cqrs_events_kind ON cqrs_events (event_type, category);

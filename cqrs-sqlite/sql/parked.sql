@@ -1,5 +1,5 @@
--- ?1 projection
-SELECT category, key, version, position, event_type, attempts, error
+-- ?1 name, ?2 version
+SELECT category, key, event_version, position, event_type, attempts, error, since, request
 FROM cqrs_parked
-WHERE projection = ?1
+WHERE name = ?1 AND version = ?2
 ORDER BY position

@@ -1,2 +1,2 @@
--- ?1 projection, ?2 category, ?3 key
-DELETE FROM cqrs_parked WHERE projection = ?1 AND category = ?2 AND key = ?3
+-- ?1 name, ?2 version, ?3 category, ?4 key
+DELETE FROM cqrs_parked WHERE name = ?1 AND version = ?2 AND category = ?3 AND key = ?4

@@ -14,6 +14,8 @@ const FULL: i32 = 13;
 const CANTOPEN: i32 = 14;
 const PROTOCOL: i32 = 15;
 const TOOBIG: i32 = 18;
+const CONSTRAINT: i32 = 19;
+const MISMATCH: i32 = 20;
 const AUTH: i32 = 23;
 const NOTADB: i32 = 26;
 
@@ -33,6 +35,17 @@ pub(crate) fn append_failed(doing: &str, error: sqlx::Error) -> StoreError {
     }
     let advice = "the file could not be written; check the disk and append the same events again";
     StoreError::new(StoreErrorKind::OutcomeUnknown, format!("{doing}: {advice}")).caused_by(error)
+}
+
+/// The same for what the application has written, or has SQLite make: what is refused is wrong in itself.
+pub(crate) fn refused(doing: &str, error: sqlx::Error) -> StoreError {
+    let is_refused = primary_code(&error)
+        .is_some_and(|code| [ERROR, TOOBIG, CONSTRAINT, MISMATCH].contains(&code));
+    if !is_refused {
+        return failed(doing, error);
+    }
+    let context = format!("{doing}: SQLite refuses it");
+    StoreError::new(StoreErrorKind::InvalidInput, context).caused_by(error)
 }
 
 /// Whether a row was refused because another one like it is stored.

@@ -36,6 +36,7 @@
 
 mod append;
 mod error;
+mod log;
 mod migrate;
 mod model;
 mod read;
@@ -46,5 +47,5 @@ mod store;
 /// The driver, in the version this crate uses: what handlers of projections write their rows with.
 pub use sqlx;
 
-pub use self::model::{SqliteModel, SqliteTransaction};
+pub use self::model::{SqliteModel, SqliteTransaction, from_row};
 pub use self::store::{SqliteOptions, SqliteStore};

@@ -1,5 +1,6 @@
 //! Between events and rows of the table.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -7,8 +8,8 @@ use cqrs_core::{
     BoxError, Details, EventId, Metadata, NewEvent, Payload, Position, RecordedEvent, StoreError,
     StoreErrorKind, StreamId, Version,
 };
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, ValueRef};
 use uuid::Uuid;
 
 /// The events as the JSON array that `append.sql` takes.
@@ -48,20 +49,46 @@ pub(crate) fn names_to_json(names: &[Arc<str>]) -> Result<Option<String>, StoreE
     serde_json::to_string(&names).map(Some).map_err(not_json)
 }
 
+/// The positions as the JSON array that `read_payloads.sql` takes.
+pub(crate) fn positions_to_json(positions: &[i64]) -> Result<String, StoreError> {
+    serde_json::to_string(positions).map_err(not_json)
+}
+
 fn not_json(error: serde_json::Error) -> StoreError {
     StoreError::new(StoreErrorKind::InvalidInput, "events as JSON").caused_by(error)
 }
 
 /// The event of a row that names its stream.
 pub(crate) fn event(row: &SqliteRow) -> Result<RecordedEvent, StoreError> {
+    event_with(row, &HashMap::new())
+}
+
+/// The same; a payload that the row leaves out is in a row of its own, by position.
+pub(crate) fn event_with(
+    row: &SqliteRow,
+    payloads: &HashMap<i64, SqliteRow>,
+) -> Result<RecordedEvent, StoreError> {
+    let payload = without_payload(row).and_then(|position| payloads.get(&position));
     stream_of(row)
-        .and_then(|stream| decode(row, &stream))
+        .and_then(|stream| decode(row, &stream, payload.unwrap_or(row)))
         .map_err(|why| not_an_event(row, None, why))
+}
+
+/// The position in a row that leaves out the payload.
+pub(crate) fn without_payload(row: &SqliteRow) -> Option<i64> {
+    let left_out = row.try_get_raw("payload").is_ok_and(|payload| payload.is_null());
+    left_out.then(|| row.try_get("position").ok()).flatten()
+}
+
+/// How large the payload is, in the row or left out.
+pub(crate) fn payload_bytes(row: &SqliteRow) -> Result<usize, sqlx::Error> {
+    let bytes: i64 = row.try_get("bytes")?;
+    usize::try_from(bytes).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 /// The event of a row of this stream.
 pub(crate) fn event_of(stream: &StreamId, row: &SqliteRow) -> Result<RecordedEvent, StoreError> {
-    decode(row, stream).map_err(|why| not_an_event(row, Some(stream), why))
+    decode(row, stream, row).map_err(|why| not_an_event(row, Some(stream), why))
 }
 
 /// A number as SQLite keeps it. What is beyond its range is beyond every version and position, too.
@@ -78,13 +105,18 @@ fn stream_of(row: &SqliteRow) -> Result<StreamId, BoxError> {
     Ok(StreamId::new(row.try_get("category")?, row.try_get("key")?)?)
 }
 
-fn decode(row: &SqliteRow, stream: &StreamId) -> Result<RecordedEvent, BoxError> {
+/// The event in a row, whose payload may be in another.
+fn decode(
+    row: &SqliteRow,
+    stream: &StreamId,
+    payload: &SqliteRow,
+) -> Result<RecordedEvent, BoxError> {
     let position = Position::new(u64::try_from(row.try_get::<i64, _>("position")?)?);
     let version = Version::new(u64::try_from(row.try_get::<i64, _>("version")?)?);
     let id = uuid(row, "event_id")?;
     let event_type: String = row.try_get("event_type")?;
     let schema_version = u32::try_from(row.try_get::<i64, _>("schema_version")?)?;
-    let payload = Payload::from_stored(row.try_get::<String, _>("payload")?);
+    let payload = Payload::from_stored(payload.try_get::<String, _>("payload")?);
     let metadata = Metadata {
         correlation_id: uuid(row, "correlation_id")?,
         causation_id: uuid(row, "causation_id")?,

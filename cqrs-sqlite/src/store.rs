@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, LogFilter, LogPage, News, NewsBoard,
+    Append, AppendError, Appended, EventId, EventStore, Head, LogFilter, LogPage, News, NewsBoard,
     Position, RecordedEvent, Snapshot, SnapshotStore, StoreError, StoreErrorKind, StreamId,
     Version,
 };
@@ -17,7 +17,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, query, query_scalar};
 use tracing::debug;
 
-use crate::{SqliteModel, append, error, migrate, read, snapshot};
+use crate::{SqliteModel, append, error, log, migrate, read, snapshot};
 
 /// Keeps events in one SQLite file.
 ///
@@ -263,13 +263,19 @@ impl EventStore for SqliteStore {
         read::read_stream(&self.readers, stream, after, limit).await
     }
 
+    /// A page has at most 10 000 events.
     async fn read_log(
         &self,
         filter: &LogFilter,
         after: Position,
         limit: usize,
     ) -> Result<LogPage, StoreError> {
-        read::read_log(&self.readers, filter, after, limit).await
+        log::page(&self.readers, filter, after, limit).await
+    }
+
+    /// Appends are decided when they are seen: nothing keeps readers from the end.
+    async fn head(&self) -> Result<Head, StoreError> {
+        log::head(&self.readers).await
     }
 
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {

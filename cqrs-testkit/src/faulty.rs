@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, Conflict, EventId, EventStore, LogFilter, LogPage, News,
+    Append, AppendError, Appended, Conflict, EventId, EventStore, Head, LogFilter, LogPage, News,
     Position, RecordedEvent, Snapshot, SnapshotStore, Store, StoreError, StoreErrorKind, StreamId,
     Version,
 };
@@ -88,8 +88,8 @@ impl<S: Store> FaultyStore<S> {
         self.plan().appends.fail(1, || Fault::AfterStoring);
     }
 
-    /// Lets the next reads fail with an error of this kind, whatever they read: a stream, the log, one event, or a
-    /// stream from its snapshot.
+    /// Lets the next reads fail with an error of this kind, whatever they read: a stream, the log or its head, one
+    /// event, or a stream from its snapshot.
     pub fn fail_next_reads(&self, count: usize, kind: StoreErrorKind) {
         self.plan().reads.fail(count, || kind);
     }
@@ -160,6 +160,11 @@ impl<S: Store> EventStore for FaultyStore<S> {
     ) -> Result<LogPage, StoreError> {
         self.begin_read()?;
         self.inner.read_log(filter, after, limit).await
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        self.begin_read()?;
+        self.inner.head().await
     }
 
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {

@@ -72,6 +72,11 @@
 //!     .then_err(AccountError::InsufficientFunds { available: 300 });
 //! ```
 //!
+//! # Views and projections
+//!
+//! [`projections`] has tests of folds as functions, runs handlers over given events, and checks that the rows are right
+//! whatever happens: commits that fail, crashes, rebuilds.
+//!
 //! # A store that fails
 //!
 //! [`FaultyStore`] stands before any store and fails when it is told to: with conflicts, before it stored, after it
@@ -79,12 +84,15 @@
 //!
 //! # Stores
 //!
-//! [`conformance`] is the suite that every store passes: one line in the tests of a store runs it.
+//! [`conformance`] is the suite that every store passes: one line in the tests of a store runs it. [`read_model`] is that
+//! of read models.
 
 mod clock;
 pub mod conformance;
 mod faulty;
 mod given;
+pub mod projections;
+pub mod read_model;
 
 pub use self::clock::ManualClock;
 pub use self::faulty::FaultyStore;

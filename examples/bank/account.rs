@@ -1,6 +1,7 @@
 //! The accounts of the bank, and the record of what it refused.
 
 use std::collections::BTreeSet;
+use std::num::TryFromIntError;
 
 use cqrs::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,21 @@ pub enum AccountEvent {
     TransferReceived { from: String, cents: u64 },
     TransferReturned { transfer: String, to: String, cents: u64 },
     Closed,
+}
+
+impl AccountEvent {
+    /// What it changes the balance by.
+    pub fn change(&self) -> Result<i64, TryFromIntError> {
+        match self {
+            Self::Opened { .. } | Self::Closed => Ok(0),
+            Self::Deposited { cents }
+            | Self::TransferReceived { cents, .. }
+            | Self::TransferReturned { cents, .. } => i64::try_from(*cents),
+            Self::Withdrawn { cents } | Self::TransferSent { cents, .. } => {
+                i64::try_from(*cents).map(|cents| -cents)
+            }
+        }
+    }
 }
 
 /// Why an account refuses a command.
@@ -51,6 +67,9 @@ pub enum AccountCommand {
     ReturnTransfer { account: String, transfer: String, to: String, cents: u64 },
     Close { account: String },
 }
+
+/// The most an account may hold: what a column of a database counts.
+const MOST_CENTS: u64 = i64::MAX as u64;
 
 /// An account as its events left it.
 #[derive(Debug, Default, Aggregate)]
@@ -137,7 +156,8 @@ impl Account {
     }
 
     fn holds_also(&self, cents: u64) -> Result<(), AccountError> {
-        ensure(self.cents.checked_add(cents).is_some(), AccountError::TooMuch)
+        let sum = self.cents.checked_add(cents);
+        ensure(sum.is_some_and(|sum| sum <= MOST_CENTS), AccountError::TooMuch)
     }
 }
 
@@ -167,6 +187,16 @@ mod tests {
         given(history())
             .when(send(300))
             .then([AccountEvent::TransferSent { to: "2".into(), cents: 300 }]);
+    }
+
+    #[test]
+    fn an_account_holds_no_more_than_can_be_counted() {
+        let deposit = |cents| AccountCommand::Deposit { account: "1".into(), cents };
+        let history = || [opened(), AccountEvent::Deposited { cents: 300 }];
+        given(history()).when(deposit(MOST_CENTS - 299)).then_err(AccountError::TooMuch);
+        given(history()).when(deposit(u64::MAX)).then_err(AccountError::TooMuch);
+        let cents = MOST_CENTS - 300;
+        given(history()).when(deposit(cents)).then([AccountEvent::Deposited { cents }]);
     }
 
     #[test]

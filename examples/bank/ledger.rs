@@ -1,49 +1,37 @@
-//! What the log of the bank tells: accounts, refusals, and which instructions are done.
+//! What the log of the bank tells a teller who takes over: which instructions are done.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::error::Error;
 
 use cqrs::{Event, EventStore, LogFilter, Position, RecordedEvent};
 
 use crate::account::AccountEvent;
 use crate::refusal::Refused;
-
-/// Name of the entry in an event's metadata that tells which instruction led to it.
-pub const INSTRUCTION: &str = "instruction";
+use crate::views::INSTRUCTION;
 
 /// Events read at once.
 const PAGE: usize = 1_000;
 
-/// Everything the summary shows, folded from the log.
+/// The instructions that were carried out or refused.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    pub accounts: BTreeMap<String, Row>,
-    pub refused: Vec<Refused>,
-    pub events: usize,
     done: HashSet<String>,
-    position: Position,
-}
-
-/// An account in the ledger.
-#[derive(Debug, Default)]
-pub struct Row {
-    pub owner: String,
-    pub cents: u64,
-    pub closed: bool,
 }
 
 impl Ledger {
-    /// Reads on from where the ledger stands to the end of the log.
-    pub async fn catch_up(&mut self, store: &dyn EventStore) -> Result<(), Box<dyn Error>> {
+    /// Reads the log to its end.
+    pub async fn read(store: &dyn EventStore) -> Result<Self, Box<dyn Error>> {
+        let mut ledger = Self::default();
+        let mut position = Position::START;
         loop {
-            let page = store.read_log(&LogFilter::all(), self.position, PAGE).await?;
+            let page = store.read_log(&LogFilter::all(), position, PAGE).await?;
+            if page.events.is_empty() {
+                return Ok(ledger);
+            }
             for event in &page.events {
-                self.apply(event)?;
+                ledger.apply(event)?;
             }
-            self.position = page.through;
-            if page.events.len() < PAGE {
-                return Ok(());
-            }
+            position = page.through;
         }
     }
 
@@ -58,35 +46,19 @@ impl Ledger {
     }
 
     fn apply(&mut self, event: &RecordedEvent) -> Result<(), Box<dyn Error>> {
-        self.events += 1;
         if Refused::knows(&event.event_type) {
-            let refused = Refused::decode(event)?;
-            self.done.insert(refused.instruction.clone());
-            self.refused.push(refused);
+            self.mark_done(Refused::decode(event)?.instruction);
             return Ok(());
         }
-        let row = self.accounts.entry(event.stream.key().to_owned()).or_default();
-        let mut last_of_instruction = true;
-        match AccountEvent::decode(event)? {
-            AccountEvent::Opened { owner } => row.owner = owner,
-            AccountEvent::Deposited { cents } | AccountEvent::TransferReceived { cents, .. } => {
-                row.cents += cents;
-            }
-            AccountEvent::Withdrawn { cents } => row.cents -= cents,
-            AccountEvent::Closed => row.closed = true,
-            AccountEvent::TransferSent { cents, .. } => {
-                row.cents -= cents;
-                last_of_instruction = false;
-            }
-            AccountEvent::TransferReturned { cents, .. } => {
-                row.cents += cents;
-                last_of_instruction = false;
-            }
-        }
+        // What follows these is still to be done.
+        let is_last = !matches!(
+            AccountEvent::decode(event)?,
+            AccountEvent::TransferSent { .. } | AccountEvent::TransferReturned { .. }
+        );
         if let Some(instruction) = event.metadata.details.extra.get(INSTRUCTION)
-            && last_of_instruction
+            && is_last
         {
-            self.done.insert(instruction.clone());
+            self.mark_done(instruction.clone());
         }
         Ok(())
     }

@@ -4,33 +4,38 @@
 //! cargo run --example bank                                   # the sample, on SQLite in `bank.db`
 //! cargo run --example bank -- more.ndjson --details          # your own instructions
 //! generate | cargo run --example bank -- -                   # from standard input
+//! cargo run --example bank -- --statement A-1                # what happened to an account
 //! cargo run --example bank --features postgres -- --store postgres://localhost/bank
 //! ```
 //!
 //! It may be killed at any moment: run it again, and it goes on where it was, with nothing lost and nothing doubled.
 //! That rests on three things: an instruction's events are stored all or not at all; each instruction has an id, which
 //! is the idempotency key of its commands; and a refusal is recorded like everything else.
+//!
+//! What it prints it reads from tables in the same database, `balances`, `statement` and `refusals`: `views.rs` tells how
+//! their rows follow from the events. They are kept up to date while instructions are carried out.
 
 #![allow(unreachable_pub, reason = "`pub` reads better in a program than `pub(crate)`")]
 
 mod account;
+mod database;
 mod input;
 mod ledger;
 mod refusal;
 mod summary;
 mod teller;
 mod transfer;
+mod views;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
-use cqrs::{SqliteStore, Store};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::database::Database;
 use crate::input::Lines;
 use crate::summary::Run;
 use crate::teller::{Outcome, Teller};
@@ -46,6 +51,9 @@ struct Arguments {
     /// Show every account and every refused instruction.
     #[arg(long)]
     details: bool,
+    /// Carry nothing out; show what happened to this account.
+    #[arg(long, value_name = "ACCOUNT", conflicts_with_all = ["input", "details"])]
+    statement: Option<String>,
 }
 
 #[tokio::main]
@@ -59,12 +67,38 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let (mut lines, progress) = open_input(arguments.input.as_deref())?;
-    if arguments.input.is_none() {
+async fn run(
+    Arguments { input, store, details, statement }: Arguments,
+) -> Result<(), Box<dyn Error>> {
+    if let Some(account) = statement {
+        let database = Database::open(&store).await?;
+        let views = database.start_views();
+        views.catch_up().await?;
+        summary::print_statement(&database, &account).await?;
+        views.stop().await;
+        return Ok(());
+    }
+    let (lines, progress) = open_input(input.as_deref())?;
+    if input.is_none() {
         eprintln!("carrying out the sample, which has two bad lines on purpose");
     }
-    let mut teller = Teller::new(open_store(&arguments.store).await?).await?;
+    let database = Database::open(&store).await?;
+    let views = database.start_views();
+    let run = carry_out(lines, &progress, &database).await?;
+    views.catch_up().await?;
+    progress.finish_and_clear();
+    summary::print(&database, &run, details).await?;
+    views.stop().await;
+    Ok(())
+}
+
+/// Carries out what is left to do.
+async fn carry_out(
+    mut lines: Lines,
+    progress: &ProgressBar,
+    database: &Database,
+) -> Result<Run, Box<dyn Error>> {
+    let mut teller = Teller::new(database.store()).await?;
     let mut run = Run::default();
     let began = Instant::now();
     while let Some((line, instruction)) = lines.next()? {
@@ -88,10 +122,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         progress.set_position(lines.number());
     }
     run.took = began.elapsed();
-    progress.finish_and_clear();
-    teller.close_books().await?;
-    summary::print(&teller.ledger, &run, arguments.details);
-    Ok(())
+    Ok(run)
 }
 
 /// The instructions, and a bar that shows the progress through them on a terminal.
@@ -107,23 +138,4 @@ fn open_input(input: Option<&Path>) -> Result<(Lines, ProgressBar), Box<dyn Erro
     let style =
         ProgressStyle::with_template("{wide_bar} {pos}/{len} lines, {per_sec}, {eta} left")?;
     Ok((lines, ProgressBar::new(count).with_style(style)))
-}
-
-async fn open_store(store: &str) -> Result<Arc<dyn Store>, Box<dyn Error>> {
-    if store.starts_with("postgres://") || store.starts_with("postgresql://") {
-        return open_postgres(store).await;
-    }
-    Ok(Arc::new(SqliteStore::open(store).await?))
-}
-
-#[cfg(feature = "postgres")]
-async fn open_postgres(url: &str) -> Result<Arc<dyn Store>, Box<dyn Error>> {
-    Ok(Arc::new(cqrs::PostgresStore::connect(url).await?))
-}
-
-#[cfg(not(feature = "postgres"))]
-#[expect(clippy::unused_async, reason = "the same signature with and without the feature")]
-async fn open_postgres(_: &str) -> Result<Arc<dyn Store>, Box<dyn Error>> {
-    Err("this program was built without PostgreSQL; add `--features postgres` after `cargo run`"
-        .into())
 }

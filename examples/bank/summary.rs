@@ -1,9 +1,13 @@
-//! What the bank prints when it is done.
+//! What the bank prints.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::error::Error;
+use std::time::{Duration, SystemTime};
 
-use crate::ledger::{Ledger, Row};
+use cqrs::sqlite::sqlx::types::time::OffsetDateTime;
+
+use crate::database::Database;
+use crate::views::{Balance, Movement, RefusedInstruction};
 
 /// Accounts shown unless all are asked for.
 const SHOWN: usize = 10;
@@ -19,42 +23,69 @@ pub struct Run {
 }
 
 /// Prints what the bank holds and what this run did.
-pub fn print(ledger: &Ledger, run: &Run, details: bool) {
-    print_accounts(ledger, details);
-    print_refusals(ledger, details);
-    println!("\nEvents stored: {}", ledger.events);
+pub async fn print(database: &Database, run: &Run, details: bool) -> Result<(), Box<dyn Error>> {
+    print_accounts(database.balances().await?, details);
+    print_refusals(&database.refusals().await?, details);
+    println!("\nEvents stored: {}", database.events().await?);
     print_run(run);
+    Ok(())
 }
 
-fn print_accounts(ledger: &Ledger, details: bool) {
-    let closed = ledger.accounts.values().filter(|row| row.closed).count();
-    let total: u128 = ledger.accounts.values().map(|row| u128::from(row.cents)).sum();
-    let open = ledger.accounts.len() - closed;
-    println!("Accounts: {open} open, {closed} closed, {} in all", money(total));
-    let mut rows: Vec<(&String, &Row)> = ledger.accounts.iter().collect();
-    if !details {
-        rows.sort_by_key(|(_, row)| std::cmp::Reverse(row.cents));
-        rows.truncate(SHOWN);
+/// Prints what happened to an account.
+pub async fn print_statement(database: &Database, account: &str) -> Result<(), Box<dyn Error>> {
+    let Some(Balance { owner, cents, closed, .. }) = database.balance(account).await? else {
+        return Err(format!("there is no account {account:?}").into());
+    };
+    let closed = if closed { ", closed" } else { "" };
+    println!("{account}, {owner}: {}{closed}\n", money(cents.into()));
+    println!(
+        "{:>6}  {:<19}  {:<13}  {:<10}  {:>14}  {:>14}  INSTRUCTION",
+        "NUMBER", "TIME (UTC)", "WHAT", "ACCOUNT", "AMOUNT", "BALANCE"
+    );
+    let mut balance = 0;
+    for movement in database.statement(account).await? {
+        let Movement { number, kind, cents, counterparty, instruction, .. } = &movement;
+        balance += i128::from(*cents);
+        let amount = if *cents == 0 { String::new() } else { money((*cents).into()) };
+        println!(
+            "{number:>6}  {}  {kind:<13}  {:<10}  {amount:>14}  {:>14}  {}",
+            moment(movement.time),
+            counterparty.as_deref().unwrap_or_default(),
+            money(balance),
+            instruction.as_deref().unwrap_or_default(),
+        );
     }
-    for (account, Row { owner, cents, closed }) in rows {
+    Ok(())
+}
+
+fn print_accounts(mut balances: Vec<Balance>, details: bool) {
+    let all = balances.len();
+    let closed = balances.iter().filter(|row| row.closed).count();
+    let total: i128 = balances.iter().map(|row| i128::from(row.cents)).sum();
+    println!("Accounts: {} open, {closed} closed, {} in all", all - closed, money(total));
+    if !details {
+        balances.sort_by_key(|row| std::cmp::Reverse(row.cents));
+        balances.truncate(SHOWN);
+    }
+    for Balance { account, owner, cents, closed } in &balances {
         let balance = if *closed { "closed".to_owned() } else { money((*cents).into()) };
         println!("  {account:<10} {owner:<24} {balance:>16}");
     }
-    if !details && ledger.accounts.len() > SHOWN {
-        println!("  and {} more: --details shows them", ledger.accounts.len() - SHOWN);
+    if balances.len() < all {
+        println!("  and {} more: --details shows them", all - balances.len());
     }
 }
 
-fn print_refusals(ledger: &Ledger, details: bool) {
-    println!("\nRefused: {}", ledger.refused.len());
+fn print_refusals(refusals: &[RefusedInstruction], details: bool) {
+    println!("\nRefused: {}", refusals.len());
     if details {
-        for refused in &ledger.refused {
+        for refused in refusals {
             println!("  {:<10} {}", refused.instruction, refused.reason);
         }
         return;
     }
     let mut reasons = BTreeMap::<&str, usize>::new();
-    for refused in &ledger.refused {
+    for refused in refusals {
         *reasons.entry(&refused.reason).or_default() += 1;
     }
     let mut reasons: Vec<_> = reasons.into_iter().collect();
@@ -81,8 +112,9 @@ fn print_run(run: &Run) {
     }
 }
 
-fn money(cents: u128) -> String {
-    let (units, cents) = ((cents / 100).to_string(), cents % 100);
+fn money(cents: i128) -> String {
+    let sign = if cents < 0 { "-" } else { "" };
+    let (units, cents) = ((cents.abs() / 100).to_string(), cents.abs() % 100);
     let mut grouped = String::new();
     for (at, digit) in units.chars().enumerate() {
         if at > 0 && (units.len() - at) % 3 == 0 {
@@ -90,5 +122,11 @@ fn money(cents: u128) -> String {
         }
         grouped.push(digit);
     }
-    format!("{grouped}.{cents:02}")
+    format!("{sign}{grouped}.{cents:02}")
+}
+
+/// To the second, in UTC.
+fn moment(time: SystemTime) -> String {
+    let time = OffsetDateTime::from(time);
+    format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())
 }

@@ -7,14 +7,15 @@ use cqrs::{DispatchContext, Store};
 
 use crate::account::{Account, AccountCommand, AccountError};
 use crate::input::{Instruction, Order};
-use crate::ledger::{INSTRUCTION, Ledger};
+use crate::ledger::Ledger;
 use crate::refusal::{Refusal, Refuse};
 use crate::transfer::{Transfer, Transfers};
+use crate::views::INSTRUCTION;
 
 /// Carries instructions out, each once.
 pub struct Teller {
     bus: Bus,
-    pub ledger: Ledger,
+    ledger: Ledger,
 }
 
 /// What came of an instruction.
@@ -37,14 +38,8 @@ impl Teller {
             .aggregate::<Refusal>()
             .command_handler(Transfers)
             .build()?;
-        let mut teller = Self { bus, ledger: Ledger::default() };
-        teller.close_books().await?;
-        Ok(teller)
-    }
-
-    /// Brings the ledger up to the end of the log.
-    pub async fn close_books(&mut self) -> Result<(), Box<dyn Error>> {
-        self.ledger.catch_up(&**self.bus.store()).await
+        let ledger = Ledger::read(&**bus.store()).await?;
+        Ok(Self { bus, ledger })
     }
 
     /// Carries an instruction out, unless that was done before.

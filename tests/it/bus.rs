@@ -307,6 +307,10 @@ impl EventStore for Overtaken {
         self.inner.read_log(filter, after, limit).await
     }
 
+    async fn head(&self) -> Result<cqrs::Head, StoreError> {
+        self.inner.head().await
+    }
+
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {
         self.inner.find(id).await
     }

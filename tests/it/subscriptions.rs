@@ -333,6 +333,10 @@ impl EventStore for LateAppends {
         read
     }
 
+    async fn head(&self) -> Result<cqrs::Head, StoreError> {
+        self.0.head().await
+    }
+
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {
         self.0.find(id).await
     }

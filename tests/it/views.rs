@@ -3,29 +3,36 @@
 use cqrs::postgres::PostgresModel;
 use cqrs::prelude::*;
 use cqrs::sqlite::{SqliteModel, SqliteTransaction};
-use cqrs::{BoxError, PostgresStore, Projector, RecordedEvent, SqliteStore, Store, Transaction};
+use cqrs::{
+    BoxError, PostgresStore, Projector, Received, Rows, Running, SqliteStore, Store,
+    Transaction,
+};
 use sqlx::{PgPool, SqlitePool};
 
 use crate::domain::{Counter, CounterError, CounterEvent, add};
 
-const TABLE: &str = "CREATE TABLE sums (counter TEXT PRIMARY KEY, sum BIGINT NOT NULL)";
 const ADD: &str = "INSERT INTO sums VALUES ($1, $2) \
                    ON CONFLICT (counter) DO UPDATE SET sum = sums.sum + excluded.sum";
 const SUM: &str = "SELECT sum FROM sums WHERE counter = $1";
 
 #[derive(Projection)]
-#[projection(name = "sums", model = SqliteModel, events(CounterEvent))]
+#[projection(
+    name = "sums",
+    model = SqliteModel,
+    events(CounterEvent),
+    tables = "CREATE TABLE sums (counter TEXT PRIMARY KEY, sum BIGINT NOT NULL)"
+)]
 struct SqliteSums;
 
 impl Project<CounterEvent> for SqliteSums {
     async fn project(
         &self,
         event: CounterEvent,
-        recorded: &RecordedEvent,
+        received: &Received<'_>,
         transaction: &mut SqliteTransaction,
     ) -> Result<(), BoxError> {
         if let CounterEvent::Added { amount } = event {
-            let add = sqlx::query(ADD).bind(recorded.stream.key()).bind(amount);
+            let add = sqlx::query(ADD).bind(received.stream.key()).bind(amount);
             add.execute(&mut **transaction).await?;
         }
         Ok(())
@@ -33,18 +40,23 @@ impl Project<CounterEvent> for SqliteSums {
 }
 
 #[derive(Projection)]
-#[projection(name = "sums", model = PostgresModel, events(CounterEvent))]
+#[projection(
+    name = "sums",
+    model = PostgresModel,
+    events(CounterEvent),
+    tables = "CREATE TABLE sums (counter TEXT PRIMARY KEY, sum BIGINT NOT NULL)"
+)]
 struct PostgresSums;
 
 impl Project<CounterEvent> for PostgresSums {
     async fn project(
         &self,
         event: CounterEvent,
-        recorded: &RecordedEvent,
+        received: &Received<'_>,
         transaction: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         if let CounterEvent::Added { amount } = event {
-            let add = sqlx::query(ADD).bind(recorded.stream.key()).bind(amount);
+            let add = sqlx::query(ADD).bind(received.stream.key()).bind(amount);
             add.execute(&mut **transaction).await?;
         }
         Ok(())
@@ -82,7 +94,6 @@ async fn g7_a_view_in_the_sqlite_file_of_the_events_shows_each_command() {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path().join("app.db")).await.unwrap();
     let model = store.model();
-    sqlx::query(TABLE).execute(model.writer()).await.unwrap();
     let pool = model.pool().clone();
     let sums = Projector::new(store.clone()).start(SqliteSums, model);
     let bus = builder(store)
@@ -99,7 +110,6 @@ async fn g7_a_view_in_the_postgres_database_of_the_events_shows_each_command() {
     let store = PostgresStore::connect(&database.url()).await.unwrap();
     let model = store.model();
     let pool = model.pool().clone();
-    sqlx::query(TABLE).execute(&pool).await.unwrap();
     let sums = Projector::new(store.clone()).start(PostgresSums, model);
     let bus = builder(store)
         .view(sums.progress())
@@ -107,4 +117,69 @@ async fn g7_a_view_in_the_postgres_database_of_the_events_shows_each_command() {
         .build()
         .unwrap();
     answers_show_what_was_sent(bus).await;
+}
+
+/// The same as a view: a row that is folded.
+#[derive(Debug, Clone, PartialEq, View)]
+#[view(name = "folded", key(counter), events(CounterEvent))]
+struct Folded {
+    counter: String,
+    sum: i64,
+}
+
+impl Fold<CounterEvent> for Folded {
+    fn rows(_: &CounterEvent, received: &Received<'_>) -> impl IntoIterator<Item = String> {
+        Some(received.stream.key().to_owned())
+    }
+
+    fn fold(
+        row: &mut Option<Self>,
+        counter: &String,
+        event: &CounterEvent,
+        _: &Received<'_>,
+    ) -> Result<(), BoxError> {
+        if let CounterEvent::Added { amount } = event {
+            row.get_or_insert(Self { counter: counter.clone(), sum: 0 }).sum += amount;
+        }
+        Ok(())
+    }
+}
+
+/// A bus that answers from the rows of the view, whatever database they are in.
+fn bus_over(store: impl Store, model: impl Rows<Folded>, folded: &Running) -> Bus {
+    builder(store)
+        .view(folded.progress())
+        .query_handler(move |Sum(counter)| {
+            let model = model.clone();
+            async move {
+                let row = model.row(&counter.to_owned()).await.map_err(sqlx::Error::decode)?;
+                row.map(|row| row.sum).ok_or(sqlx::Error::RowNotFound)
+            }
+        })
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn g7_a_folded_view_on_sqlite_shows_each_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path().join("app.db")).await.unwrap();
+    let model = store.model();
+    let folded = Projector::new(store.clone()).start_view::<Folded>(model.clone());
+    answers_show_what_was_sent(bus_over(store, model.clone(), &folded)).await;
+    let row = sqlx::query("SELECT * FROM folded").fetch_one(model.pool()).await.unwrap();
+    let row: Folded = cqrs::sqlite::from_row(&row).unwrap();
+    assert_eq!(row, Folded { counter: "a".into(), sum: 20 });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g7_a_folded_view_on_postgres_shows_each_command() {
+    let database = cqrs_test_harness::postgres().unwrap().database("folded").await.unwrap();
+    let store = PostgresStore::connect(&database.url()).await.unwrap();
+    let model = store.model();
+    let folded = Projector::new(store.clone()).start_view::<Folded>(model.clone());
+    answers_show_what_was_sent(bus_over(store, model.clone(), &folded)).await;
+    let row = sqlx::query("SELECT * FROM folded").fetch_one(model.pool()).await.unwrap();
+    let row: Folded = cqrs::postgres::from_row(&row).unwrap();
+    assert_eq!(row, Folded { counter: "a".into(), sum: 20 });
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tower::{Layer, Service};
 
+use super::changes::Changes;
 use super::handler::{AnyCommandHandler, AnyQueryHandler};
 use super::layers::{Reply, Request, Stack, Wrap, stack, wrap};
 use super::registry::Registry;
@@ -16,9 +17,9 @@ use crate::aggregate::Aggregate;
 use crate::command::Command;
 use crate::event::{Event as _, EventType};
 use crate::limits::MAX_EVENT_TYPE_BYTES;
-use crate::projection::Progress;
 use crate::query::{Query, QueryHandler};
 use crate::repository::{Repository, Retry};
+use crate::runner::Progress;
 use crate::store::BoxError;
 use crate::stream::StreamId;
 
@@ -143,6 +144,7 @@ impl BusBuilder {
                 command_layers: stack(self.command_layers),
                 query_layers: stack(self.query_layers),
                 views: self.views,
+                changes: Changes::default(),
             }),
         })
     }

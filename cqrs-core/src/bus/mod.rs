@@ -1,17 +1,20 @@
 //! The bus: takes commands and queries to what is registered for them.
 
 mod builder;
+mod changes;
 mod handler;
 mod layers;
 mod registry;
 mod route;
 mod send;
 pub(crate) mod telemetry;
+mod updates;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use self::builder::{BuildError, BusBuilder};
+use self::changes::Changes;
 pub use self::handler::{CommandContext, CommandHandler};
 use self::layers::Stack;
 pub use self::layers::{Kind, Reply, Request};
@@ -19,12 +22,13 @@ use self::registry::Registry;
 #[doc(hidden)]
 pub use self::route::{Route, ToAggregate, ToHandler};
 pub use self::send::{AskQuery, SendCommand};
+pub use self::updates::{Concern, Updates};
 use crate::aggregate::Aggregate;
 use crate::command::Command;
 use crate::error::LoadError;
-use crate::projection::Progress;
 use crate::query::Query;
 use crate::repository::{Loaded, Repository};
+use crate::runner::Progress;
 use crate::store::Store;
 
 /// Takes commands and queries to what is registered for them. Clones are cheap and share everything: keep one in the
@@ -40,6 +44,7 @@ struct Shared {
     command_layers: Option<Stack>,
     query_layers: Option<Stack>,
     views: Vec<Progress>,
+    changes: Changes,
 }
 
 impl Bus {

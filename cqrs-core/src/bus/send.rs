@@ -10,13 +10,14 @@ use tracing::Instrument as _;
 
 use super::handler::{AnyQueryHandler, BoxFuture};
 use super::layers::{self, Kind, Message};
+use super::updates::{Concern, Updates};
 use super::{Bus, telemetry};
 use crate::bus::Route as _;
 use crate::command::Command;
 use crate::context::DispatchContext;
 use crate::error::{DispatchError, QueryError};
-use crate::projection::{NotYet, Target};
 use crate::query::Query;
+use crate::runner::{NotYet, Target};
 use crate::store::BoxError;
 use crate::version::Version;
 
@@ -148,6 +149,28 @@ impl<Q: Query> AskQuery<Q> {
     pub fn patience(mut self, time: Duration) -> Self {
         self.patience = time;
         self
+    }
+
+    /// The answer now, and then again whenever it is another one: see [`Updates`].
+    ///
+    /// What the answer depends on is told by `concern`: events of one stream (a [`StreamId`]), or those a
+    /// [`LogFilter`](crate::LogFilter) wants.
+    pub fn updates(self, concern: impl Into<Concern>) -> Updates<Q>
+    where
+        Q::Output: PartialEq + Clone,
+    {
+        Updates::new(self, concern.into())
+    }
+
+    /// The same question once more.
+    pub(super) fn again(&self) -> Self {
+        let Self { bus, query, context, is_inner, after, patience } = self;
+        let (bus, query, context) = (bus.clone(), query.clone(), context.clone());
+        Self { bus, query, context, is_inner: *is_inner, after: after.clone(), patience: *patience }
+    }
+
+    pub(super) fn bus(&self) -> &Bus {
+        &self.bus
     }
 
     /// Asks the query from within a command handler.

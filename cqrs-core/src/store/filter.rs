@@ -64,11 +64,14 @@ impl LogFilter {
 
     /// Whether the event is wanted.
     pub fn matches(&self, event: &RecordedEvent) -> bool {
+        self.wants(event.stream.category(), &event.event_type)
+    }
+
+    pub(crate) fn wants(&self, category: &str, event_type: &str) -> bool {
         let among = |wanted: &[Arc<str>], name: &str| {
             wanted.is_empty() || wanted.iter().any(|wanted| **wanted == *name)
         };
-        among(&self.categories, event.stream.category())
-            && among(&self.event_types, &event.event_type)
+        among(&self.categories, category) && among(&self.event_types, event_type)
     }
 }
 

@@ -7,11 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Append, AppendError, Appended, Conflict, EventStore, LogFilter, LogPage, News, NewsBoard,
+    Append, AppendError, Appended, Conflict, EventStore, Head, LogFilter, LogPage, News, NewsBoard,
     Snapshot, SnapshotStore, StoreError,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::event::{EventId, NewEvent, RecordedEvent};
+use crate::limits::FULL_PAGE_BYTES;
 use crate::stream::StreamId;
 use crate::version::{Position, Version};
 
@@ -114,14 +115,21 @@ impl EventStore for MemoryStore {
     ) -> Result<LogPage, StoreError> {
         let state = self.state();
         let following = state.log.iter().skip(index(after.get()));
-        let wanted = following.filter(|event| filter.matches(event)).take(limit);
-        let events: Vec<RecordedEvent> = wanted.cloned().collect();
-        let through = match events.last() {
-            _ if events.len() < limit => state.end().max(after),
-            Some(last) => last.position,
-            None => after,
-        };
+        let mut wanted = following.filter(|event| filter.matches(event));
+        let (mut events, mut bytes) = (Vec::new(), 0);
+        while events.len() < limit && bytes < FULL_PAGE_BYTES {
+            let Some(event) = wanted.next() else {
+                return Ok(LogPage { events, through: state.end().max(after) });
+            };
+            bytes += event.payload.len();
+            events.push(event.clone());
+        }
+        let through = events.last().map_or(after, |event: &RecordedEvent| event.position);
         Ok(LogPage { events, through })
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        Ok(Head::decided(self.state().end()))
     }
 
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {

@@ -6,6 +6,7 @@
 mod append;
 mod error;
 mod filter;
+mod head;
 mod memory;
 mod news;
 
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 pub use self::append::{Append, Appended, InvalidAppend};
 pub use self::error::{AppendError, BoxError, Conflict, StoreError, StoreErrorKind};
 pub use self::filter::LogFilter;
+pub use self::head::{Head, OpenAppend};
 pub use self::memory::MemoryStore;
 pub use self::news::{News, NewsBoard};
 use crate::event::{EventId, Payload, RecordedEvent};
@@ -56,11 +58,12 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Vec<RecordedEvent>, StoreError>;
 
     /// Reads up to `limit` events of all streams that follow position `after` and that `filter` wants, in order of
-    /// position.
+    /// position. A page may hold fewer than `limit`, so that its payloads beyond the first event stay within
+    /// [`MAX_PAGE_BYTES`](crate::limits::MAX_PAGE_BYTES); only one without events means that the end was reached: that of
+    /// the log, or where an append that is not decided yet holds it up.
     ///
     /// A reader that goes on from [`LogPage::through`] sees every committed event it wants exactly once (G5) and the
-    /// events of one stream in order of version (G6), whatever the order in which writers commit. Fewer than `limit`
-    /// events mean that the end was reached: that of the log, or where an append that is not decided yet holds it up.
+    /// events of one stream in order of version (G6), whatever the order in which writers commit.
     ///
     /// # Errors
     /// When the store can't be read, or holds a row that is not an event.
@@ -70,6 +73,12 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
         after: Position,
         limit: usize,
     ) -> Result<LogPage, StoreError>;
+
+    /// Where the log ends now, and which appends keep readers from it.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    async fn head(&self) -> Result<Head, StoreError>;
 
     /// Looks an event up by its id.
     ///
@@ -126,8 +135,8 @@ pub struct LogPage {
     /// The events, in order of position.
     pub events: Vec<RecordedEvent>,
     /// Where to go on: no event that is wanted will ever become visible at or before this position, unless it is in
-    /// this page or before it. At least the position asked from; beyond the last event of a page that is not full,
-    /// where the rest of the log has nothing that is wanted.
+    /// this page or before it. At least the position asked from; beyond the last event of the page where nothing that
+    /// is wanted follows.
     pub through: Position,
 }
 
@@ -167,6 +176,10 @@ impl<S: EventStore + ?Sized> EventStore for Arc<S> {
         limit: usize,
     ) -> Result<LogPage, StoreError> {
         (**self).read_log(filter, after, limit).await
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        (**self).head().await
     }
 
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Data, DeriveInput, Field, Ident, LitStr, Path, Type};
+use syn::{Data, DeriveInput, Field, LitStr, Path, Type};
 
 use super::{Aggregate, Policy, Snapshots, shape};
 use crate::attr::{self, Key, Slot, Table};
@@ -162,10 +162,8 @@ fn snapshots(
 
 /// A field that serde skips is lost in a snapshot.
 fn refuse_skipped(input: &DeriveInput, errors: &mut Errors) {
-    const SKIPS: [&str; 3] = ["skip", "skip_serializing", "skip_deserializing"];
     let mut refuse = |attributes, what| {
-        let skips = |option: &Ident| SKIPS.iter().any(|skip| option == skip);
-        for option in serde_attr::options(attributes).into_iter().filter(skips) {
+        for option in serde_attr::skips(attributes) {
             errors.at(
                 option,
                 format_args!(

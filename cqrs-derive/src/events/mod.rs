@@ -69,6 +69,17 @@ impl<'a> AllEvents<'a> {
         }
     }
 
+    /// The same with references: `__event` is one to an event of this type, and to one of the listed type in `body`.
+    pub(crate) fn each_ref(&self, body: impl Fn(&Type) -> TokenStream) -> TokenStream {
+        match &self.form {
+            Form::One(event) => body(event),
+            Form::Several(union) => {
+                let arms = union.arms(&quote!(ref __event), body);
+                quote!(match __event.0 { #arms })
+            }
+        }
+    }
+
     /// The item, which may use the type, and the type if it has to be generated.
     pub(crate) fn beside(&self, item: &TokenStream) -> TokenStream {
         match &self.form {

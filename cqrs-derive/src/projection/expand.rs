@@ -1,9 +1,9 @@
 //! Writes `impl Projection`.
 
 use proc_macro2::{Literal, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Path, Type};
+use syn::{Expr, Path, Type};
 
 use super::Projection;
 use crate::events::AllEvents;
@@ -15,10 +15,11 @@ pub(super) fn projection(projection: &Projection) -> TokenStream {
 }
 
 fn implement(projection: &Projection, all: &AllEvents) -> TokenStream {
-    let Projection { cqrs, subject, name, model, .. } = projection;
+    let Projection { cqrs, subject, name, model, tables, .. } = projection;
     let version = Literal::u32_unsuffixed(projection.version);
     let event_type = all.associated();
     let model_type = associated("Model", model);
+    let tables = tables_const(tables.as_ref());
     let dispatch = dispatch(projection, all);
     subject.implement(
         &quote!(#cqrs::Projection),
@@ -26,11 +27,20 @@ fn implement(projection: &Projection, all: &AllEvents) -> TokenStream {
         &quote! {
             const NAME: &'static ::core::primitive::str = #name;
             const VERSION: ::core::primitive::u32 = #version;
+            #tables
             #event_type
             #model_type
             #dispatch
         },
     )
+}
+
+/// `const TABLES`, such that what rustc says of the expression is said in the attribute.
+fn tables_const(given: Option<&Expr>) -> TokenStream {
+    let tables = given.map_or_else(|| quote!(""), Expr::to_token_stream);
+    let at = located(tables.span());
+    let type_ = quote_spanned!(at=> &'static ::core::primitive::str);
+    quote!(const TABLES: #type_ = #tables;)
 }
 
 fn dispatch(Projection { cqrs, model, .. }: &Projection, all: &AllEvents) -> TokenStream {
@@ -43,7 +53,7 @@ fn dispatch(Projection { cqrs, model, .. }: &Projection, all: &AllEvents) -> Tok
         async fn dispatch(
             &self,
             __event: #event,
-            __recorded: &#cqrs::RecordedEvent,
+            __received: &#cqrs::Received<'_>,
             __transaction: &mut <#model as #cqrs::ReadModel>::Transaction,
         ) -> ::core::result::Result<(), #cqrs::BoxError> {
             #body
@@ -56,7 +66,7 @@ fn project(cqrs: &Path, event: &Type) -> TokenStream {
     let at = located(event.span());
     let cqrs = moved(cqrs, at);
     quote_spanned! {at=>
-        <Self as #cqrs::Project<#event>>::project(self, __event, __recorded, __transaction).await
+        <Self as #cqrs::Project<#event>>::project(self, __event, __received, __transaction).await
     }
 }
 

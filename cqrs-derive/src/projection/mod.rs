@@ -4,7 +4,7 @@ mod expand;
 mod parse;
 
 use proc_macro2::TokenStream;
-use syn::{DeriveInput, Path, Type};
+use syn::{DeriveInput, Expr, Path, Type};
 
 use crate::errors::Errors;
 use crate::subject::Subject;
@@ -28,4 +28,6 @@ struct Projection {
     /// The listed event types, each once.
     events: Vec<Type>,
     model: Type,
+    /// The SQL that makes its tables.
+    tables: Option<Expr>,
 }

@@ -1,7 +1,7 @@
 //! Reads what `#[derive(Projection)]` is on, and checks it.
 
 use proc_macro2::TokenStream;
-use syn::{Data, DeriveInput, LitStr, Path, Type, parse_quote};
+use syn::{Data, DeriveInput, Expr, LitStr, Path, Type, parse_quote};
 
 use super::Projection;
 use crate::attr::{self, Slot, Table};
@@ -17,10 +17,15 @@ const ON_TYPE: Table = Table {
         ("events", "events(AccountEvent)"),
         ("name", "name = \"balances\""),
         ("version", "version = 2"),
+        ("tables", "tables = include_str!(\"balances.sql\")"),
         ("crate", "crate = some::path"),
     ],
     misplaced: &[
         ("event", "write `events(…)`, also for one type"),
+        (
+            "table",
+            "the SQL that makes its tables is `tables = include_str!(\"…\")`; the rows of a `View` are in one table",
+        ),
         ("category", "a projection reads streams of any category, and its checkpoint has a `name`"),
     ],
 };
@@ -34,6 +39,7 @@ struct Options {
     version: Slot<u32>,
     model: Slot<Type>,
     events: Slot<TokenStream>,
+    tables: Slot<Expr>,
     crate_path: Slot<Path>,
 }
 
@@ -51,6 +57,7 @@ pub(super) fn projection(input: &DeriveInput, errors: &mut Errors) -> Option<Pro
             "version" => options.version.set(key, key.version(input)?, errors),
             "model" => options.model.set(key, key.type_(input)?, errors),
             "events" => options.events.set(key, key.list(input)?, errors),
+            "tables" => options.tables.set(key, key.sql(input)?, errors),
             _ => options.crate_path.set(key, key.path(input)?, errors),
         }
         Ok(())
@@ -73,6 +80,7 @@ pub(super) fn projection(input: &DeriveInput, errors: &mut Errors) -> Option<Pro
         version: options.version.take().unwrap_or(1),
         events,
         model: options.model.take().unwrap_or_else(|| parse_quote!(#cqrs::MemoryModel<()>)),
+        tables: options.tables.take(),
         cqrs,
         subject,
     })

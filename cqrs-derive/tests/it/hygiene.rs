@@ -13,8 +13,37 @@ macro_rules! project {
             async fn project(
                 &self,
                 _: $event,
-                _: &::cqrs::RecordedEvent,
+                _: &::cqrs::Received<'_>,
                 _: &mut ::cqrs::Transaction<Self>,
+            ) -> ::core::result::Result<(), ::cqrs::BoxError> {
+                ::core::result::Result::Ok(())
+            }
+        }
+    };
+}
+
+/// `impl Fold`s that do nothing.
+macro_rules! fold {
+    (for $view:ty: $($event:ty),*) => {
+        $(fold!(@one $view, $event,);)*
+    };
+    (for $view:ty: $($event:ty),*; where $parameter:ident: $bound:ident) => {
+        $(fold!(@one $view, $event, $parameter: $bound);)*
+    };
+    (@one $view:ty, $event:ty, $($parameter:ident: $bound:ident)?) => {
+        impl<$($parameter: $bound)?> ::cqrs::Fold<$event> for $view {
+            fn rows(
+                _: &$event,
+                _: &::cqrs::Received<'_>,
+            ) -> impl ::core::iter::IntoIterator<Item = <Self as ::cqrs::View>::Key> {
+                ::core::option::Option::None
+            }
+
+            fn fold(
+                _: &mut ::core::option::Option<Self>,
+                _: &<Self as ::cqrs::View>::Key,
+                _: &$event,
+                _: &::cqrs::Received<'_>,
             ) -> ::core::result::Result<(), ::cqrs::BoxError> {
                 ::core::result::Result::Ok(())
             }
@@ -37,7 +66,7 @@ mod names_taken {
 
     use ::cqrs::{
         Aggregate as DeriveAggregate, Command, Event as DeriveEvent,
-        Projection as DeriveProjection, Query,
+        Projection as DeriveProjection, Query, View as DeriveView,
     };
     use ::std::clone::Clone;
     use ::std::default::Default;
@@ -53,9 +82,15 @@ mod names_taken {
     struct EventType;
     struct Payload;
     struct RecordedEvent;
+    struct Received;
     struct Transaction;
     struct BoxError;
     struct MemoryModel;
+    struct Value;
+    struct Table;
+    struct ColumnInfo;
+    struct ColumnType;
+    struct ColumnError;
     struct E0;
     struct E1;
     trait Send {}
@@ -65,15 +100,34 @@ mod names_taken {
     trait ReadModel {}
     trait Future {}
     trait Serialize {}
+    trait Fold {}
+    trait View {}
+    trait Column {}
+    trait TryFrom {}
+    trait Iterator {}
+    trait IntoIterator {}
     mod core {}
     mod std {}
     mod cqrs {}
     mod serde {}
     const event: () = ();
     static command: () = ();
-    static recorded: () = ();
+    static received: () = ();
     static transaction: () = ();
+    static row: () = ();
+    static key: () = ();
+    static values: () = ();
+    static error: () = ();
     macro_rules! panic {
+        () => {};
+    }
+    macro_rules! vec {
+        () => {};
+    }
+    macro_rules! format {
+        () => {};
+    }
+    macro_rules! matches {
         () => {};
     }
 
@@ -160,13 +214,39 @@ mod names_taken {
     impl Member for ::core::primitive::u8 {}
 
     project!(for Projection<T>: Event, Other<T>, Unit; where T: Member);
+
+    #[derive(Clone, DeriveView)]
+    #[view(key(event, content), index(values), events(Event, Unit))]
+    pub(super) struct Row {
+        event: ::std::string::String,
+        content: ::core::primitive::bool,
+        values: ::core::option::Option<::std::string::String>,
+        #[view(json)]
+        key: ::std::string::String,
+    }
+
+    fold!(for Row: Event, Unit);
+
+    #[derive(Clone, ::serde::Serialize, ::serde::Deserialize, DeriveView)]
+    #[serde(bound = "")]
+    #[view(document, key(error), events(Other<T>, Unit))]
+    pub(super) struct Paper<T: Member + Clone> {
+        error: ::core::primitive::u8,
+        content: T,
+    }
+
+    pub(super) trait Content: Member + Clone {}
+
+    impl<T: Member + Clone> Content for T {}
+
+    fold!(for Paper<T>: Other<T>, Unit; where T: Content);
 }
 
 /// The names of primitive types mean something else; serde's derives can't do with that, ours can.
 mod primitives_taken {
     #![allow(dead_code, non_camel_case_types, reason = "the names are there to be in the way")]
 
-    use cqrs::{Aggregate, Apply, Command, Event, Handle, Projection, Query};
+    use cqrs::{Aggregate, Apply, Command, Event, Handle, Projection, Query, View};
 
     struct str;
     struct u32;
@@ -210,9 +290,20 @@ mod primitives_taken {
 
     #[derive(Projection)]
     #[projection(version = 3, model = cqrs::MemoryModel<()>, events(One, Two))]
-    pub(super) struct View;
+    pub(super) struct Counts;
 
-    project!(for View: One, Two);
+    project!(for Counts: One, Two);
+
+    #[derive(Clone, View)]
+    #[view(version = 4, key(id), index(text), events(One, Two))]
+    pub(super) struct Row {
+        id: i64,
+        text: Option<String>,
+        #[view(json)]
+        tags: Vec<String>,
+    }
+
+    fold!(for Row: One, Two);
 }
 
 /// The framework under another name, and only there.
@@ -222,7 +313,7 @@ mod renamed {
     }
 
     use serde::{Deserialize, Serialize};
-    use vendor::framework::{Aggregate, Apply, Command, Event, Projection, Query};
+    use vendor::framework::{Aggregate, Apply, Command, Event, Projection, Query, View};
 
     #[derive(Serialize, Deserialize, Event)]
     #[event(crate = vendor::framework)]
@@ -263,13 +354,24 @@ mod renamed {
     pub(super) struct Doors;
 
     project!(for Doors: DoorEvent, Closed);
+
+    #[derive(Clone, View)]
+    #[view(key(id, door), events(DoorEvent, Closed), crate = vendor::framework)]
+    pub(super) struct Log {
+        id: u32,
+        door: String,
+        #[view(json)]
+        tags: Vec<String>,
+    }
+
+    fold!(for Log: DoorEvent, Closed);
 }
 
 /// Types made by a macro, from what it is given.
 macro_rules! domain {
-    ($module:ident, $prefix:literal, $version:literal, $variant:ident, $event:ty, $id:ident) => {
+    ($module:ident, $prefix:literal, $version:literal, $variant:ident, $event:ty, $id:ident: $id_type:ty, $column:literal) => {
         mod $module {
-            use cqrs::{Aggregate, Apply, Command, Event, Projection};
+            use cqrs::{Aggregate, Apply, Command, Event, Projection, View};
 
             #[derive(serde::Serialize, serde::Deserialize, Event)]
             #[event(prefix = $prefix)]
@@ -309,9 +411,25 @@ macro_rules! domain {
                 model = cqrs::MemoryModel<u8>,
                 events($event, cqrs_derive_tests::Common)
             )]
-            pub(super) struct View;
+            pub(super) struct Counts;
 
-            project!(for View: $event, cqrs_derive_tests::Common);
+            project!(for Counts: $event, cqrs_derive_tests::Common);
+
+            #[derive(Clone, View)]
+            #[view(
+                name = $prefix,
+                version = $version,
+                key = $id,
+                index(owner),
+                events($event, cqrs_derive_tests::Common)
+            )]
+            pub(super) struct Row {
+                $id: $id_type,
+                #[view(column = $column)]
+                owner: Option<$id_type>,
+            }
+
+            fold!(for Row: $event, cqrs_derive_tests::Common);
 
             mod cqrs_derive_tests {
                 #[derive(cqrs::Event)]
@@ -322,13 +440,13 @@ macro_rules! domain {
     };
 }
 
-domain!(made, "made", 4, Opened, Made, key);
+domain!(made, "made", 4, Opened, Made, key: String, "column");
 
 #[test]
 fn no_name_of_the_user_is_in_the_way() {
     use cqrs::{
         Aggregate as _, AggregateCommand as _, Command as _, Event as _, Projection as _,
-        Query as _,
+        Query as _, View as _,
     };
 
     assert_eq!(<names_taken::Event as cqrs::Event>::TYPES[0].name, "event.types");
@@ -337,20 +455,25 @@ fn no_name_of_the_user_is_in_the_way() {
     assert_eq!(names_taken::Ask::NAME, "Ask");
     assert_eq!(names_taken::Projection::<u8>::NAME, "projection");
     assert_eq!(primitives_taken::State::CATEGORY, "state");
-    assert_eq!(primitives_taken::View::VERSION, 3);
+    assert_eq!(names_taken::Row::TABLE.columns[3].name, "key");
+    assert_eq!(names_taken::Paper::<u8>::NAME, "paper");
+    assert_eq!(primitives_taken::Counts::VERSION, 3);
+    assert_eq!(primitives_taken::Row::VERSION, 4);
     assert_eq!(renamed::Door::CATEGORY, "door");
     assert_eq!(renamed::Knock::NAME, "Knock");
     assert_eq!(renamed::IsOpen::NAME, "IsOpen");
     assert_eq!(renamed::Doors::NAME, "doors");
     assert_eq!(made::Made::TYPES[0].to_string(), "made.opened v4");
-    assert_eq!((made::View::NAME, made::View::VERSION), ("made", 4));
+    assert_eq!(renamed::Log::NAME, "log");
+    assert_eq!((made::Counts::NAME, made::Counts::VERSION), ("made", 4));
+    assert_eq!((made::Row::NAME, made::Row::TABLE.columns[1].name), ("made", "column"));
     let make = made::Make { key: "k".into() };
     assert_eq!(cqrs::StreamKey::with_text(&make.stream_key(), str::len), 1);
 }
 
 #[test]
 fn types_may_stand_in_a_function() {
-    use cqrs::{Aggregate, Apply, Event};
+    use cqrs::{Aggregate, Apply, Event, View};
 
     #[derive(serde::Serialize, serde::Deserialize, Event)]
     enum Local {
@@ -373,6 +496,15 @@ fn types_may_stand_in_a_function() {
         fn apply(&mut self, _: B) {}
     }
 
+    #[derive(Clone, View)]
+    #[view(key(id), events(Local, B))]
+    struct Row {
+        id: u8,
+    }
+
+    fold!(for Row: Local, B);
+
+    assert_eq!(Row { id: 1 }.key(), 1);
     let all: [<State as Aggregate>::Event; 2] = [Local::A.into(), B.into()];
     assert_eq!(all.map(|event| event.event_type().name), ["local.a", "b"]);
 }

@@ -8,6 +8,7 @@ mod events;
 mod hygiene;
 mod projections;
 mod ui;
+mod views;
 
 use std::sync::Arc;
 use std::time::SystemTime;

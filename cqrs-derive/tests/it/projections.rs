@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use cqrs::{
-    Append, BoxError, DecodeReason, Event, EventId, EventStore as _, ExpectedVersion, MemoryModel,
-    MemoryStore, MemoryTransaction, NewEvent, Position, Project, Projection, ProjectionId,
-    Projector, RecordedEvent, StreamId, Transaction,
+    Append, BoxError, DecodeReason, Event, EventId, EventStore as _, ExpectedVersion,
+    Maintain as _, MemoryModel, MemoryStore, MemoryTransaction, NewEvent, Position, Project,
+    Projection, ProjectionId, Projector, Received, StreamId, Transaction,
 };
 use serde::{Deserialize, Serialize};
 
@@ -48,10 +48,10 @@ impl Project<AccountEvent> for AccountBalances {
     async fn project(
         &self,
         event: AccountEvent,
-        recorded: &RecordedEvent,
+        received: &Received<'_>,
         transaction: &mut MemoryTransaction<Balances>,
     ) -> Result<(), BoxError> {
-        let balance = transaction.value.entry(recorded.stream.to_string()).or_default();
+        let balance = transaction.value.entry(received.stream.to_string()).or_default();
         match event {
             AccountEvent::Deposited(cents) => *balance += cents,
             AccountEvent::Withdrawn { cents } => *balance -= cents,
@@ -84,7 +84,7 @@ impl Project<AccountEvent> for History {
     async fn project(
         &self,
         event: AccountEvent,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         transaction: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         self.note(&format!("{event:?}"), transaction).await;
@@ -96,7 +96,7 @@ impl Project<shared::Audited> for History {
     async fn project(
         &self,
         event: shared::Audited,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         transaction: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         if event.by.is_empty() {
@@ -111,10 +111,10 @@ impl Project<Closed> for History {
     async fn project(
         &self,
         _: Closed,
-        recorded: &RecordedEvent,
+        received: &Received<'_>,
         transaction: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
-        self.note(&recorded.event_type, transaction).await;
+        self.note(&received.event_type, transaction).await;
         Ok(())
     }
 }
@@ -145,7 +145,7 @@ impl<C: Currency> Project<Paid<C>> for Payments<C> {
     async fn project(
         &self,
         event: Paid<C>,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         transaction: &mut MemoryTransaction<Balances>,
     ) -> Result<(), BoxError> {
         *transaction.value.entry(C::NAME.to_owned()).or_default() += event.cents;
@@ -172,7 +172,7 @@ where
     async fn project(
         &self,
         _: Paid<C>,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         transaction: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         transaction.value[0] += T::from(1);
@@ -188,7 +188,7 @@ where
     async fn project(
         &self,
         _: Closed,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         transaction: &mut MemoryTransaction<[T; N]>,
     ) -> Result<(), BoxError> {
         transaction.value[N - 1] += T::from(1);
@@ -279,7 +279,7 @@ async fn g8_an_error_of_an_impl_parks_the_stream() {
     let model = MemoryModel::new(Vec::new());
     let running = Projector::new(store).attempts(1).start(History { mark: "" }, model.clone());
     running.wait_for(position, LONG).await.unwrap();
-    let parked = cqrs::ReadModel::parked(&model, History::NAME).await.unwrap();
+    let parked = model.parked(History::NAME, History::VERSION).await.unwrap();
     let parked: Vec<_> =
         parked.iter().map(|parked| (&*parked.event_type, &*parked.error)).collect();
     assert_eq!(parked, [("audited", "audited by nobody")]);
@@ -289,17 +289,56 @@ async fn g8_an_error_of_an_impl_parks_the_stream() {
 
 #[test]
 fn the_checkpoint_is_that_of_the_attribute_or_the_default() {
-    let id = ProjectionId::of::<AccountBalances>();
-    assert_eq!((id.name, id.version), ("account_balances", 1));
-    assert_eq!(id.events, "account.deposited account.withdrawn");
+    fn id<P: Projection>() -> (&'static str, u32, String) {
+        let ProjectionId { name, version, events } =
+            ProjectionId::of::<P::Event>(P::NAME, P::VERSION);
+        (name, version, events)
+    }
+    let events = "account.deposited account.withdrawn".to_owned();
+    assert_eq!(id::<AccountBalances>(), ("account_balances", 1, events));
+    let events = "account.closed account.deposited account.withdrawn audited".to_owned();
+    assert_eq!(id::<History>(), ("accounts.history", 7, events));
+    let events = "account.closed paid".to_owned();
+    assert_eq!(id::<Counts<Euro, u8, 1>>(), ("counts", 1, events));
+}
 
-    let id = ProjectionId::of::<History>();
-    assert_eq!((id.name, id.version), ("accounts.history", 7));
-    assert_eq!(id.events, "account.closed account.deposited account.withdrawn audited");
+mod sql {
+    pub(super) const COUNTS: &str = "CREATE TABLE counts (count bigint)";
+}
 
-    let id = ProjectionId::of::<Counts<Euro, u8, 1>>();
-    assert_eq!((id.name, id.version), ("counts", 1));
-    assert_eq!(id.events, "account.closed paid");
+#[test]
+fn tables_are_made_by_the_sql_of_the_attribute() {
+    macro_rules! projection {
+        ($name:ident, $($tables:tt)*) => {
+            #[derive(Projection)]
+            #[projection(model = MemoryModel<u8>, $($tables)*, events(Closed))]
+            struct $name;
+
+            impl Project<Closed> for $name {
+                async fn project(
+                    &self,
+                    _: Closed,
+                    _: &Received<'_>,
+                    _: &mut Transaction<Self>,
+                ) -> Result<(), BoxError> {
+                    Ok(())
+                }
+            }
+        };
+    }
+    projection!(Text, tables = "CREATE TABLE a (b text); CREATE INDEX c ON a (b)");
+    projection!(Constant, tables = sql::COUNTS);
+    projection!(File, tables = include_str!("counts.sql"));
+    projection!(Several, tables = concat!("CREATE TABLE a (b text);", "CREATE TABLE c (d text)"));
+
+    assert_eq!(Text::TABLES, "CREATE TABLE a (b text); CREATE INDEX c ON a (b)");
+    assert_eq!(Constant::TABLES, sql::COUNTS);
+    assert_eq!(
+        File::TABLES,
+        "CREATE TABLE counts (account text PRIMARY KEY, count bigint NOT NULL);\n"
+    );
+    assert_eq!(Several::TABLES, "CREATE TABLE a (b text);CREATE TABLE c (d text)");
+    assert_eq!(AccountBalances::TABLES, "");
 }
 
 #[test]

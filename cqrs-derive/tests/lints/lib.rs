@@ -50,11 +50,11 @@
     clippy::unwrap_used
 )]
 
-/// Events, aggregates, commands, queries and projections as a library has them.
+/// Events, aggregates, commands, queries, projections and views as a library has them.
 pub mod domain {
     use cqrs::{
         Aggregate, Apply, BoxError, Command, Decision, Event, Handle, MemoryModel,
-        MemoryTransaction, Project, Projection, Query, RecordedEvent, Transaction, emit,
+        MemoryTransaction, Project, Projection, Query, Received, Transaction, emit,
     };
     use serde::{Deserialize, Serialize};
 
@@ -179,7 +179,7 @@ pub mod domain {
         async fn project(
             &self,
             _: Closed,
-            _: &RecordedEvent,
+            _: &Received<'_>,
             transaction: &mut MemoryTransaction<u64>,
         ) -> Result<(), BoxError> {
             transaction.value = transaction.value.saturating_add(1);
@@ -189,7 +189,12 @@ pub mod domain {
 
     /// All that happened.
     #[derive(Debug, Clone, Projection)]
-    #[projection(version = 2, model = MemoryModel<Vec<String>>, events(AccountEvent, Closed))]
+    #[projection(
+        version = 2,
+        model = MemoryModel<Vec<String>>,
+        tables = concat!("CREATE TABLE history ", "(text text)"),
+        events(AccountEvent, Closed)
+    )]
     pub struct History<Mark: ToString + Send + Sync + 'static> {
         mark: Mark,
     }
@@ -199,10 +204,10 @@ pub mod domain {
         async fn project(
             &self,
             _: AccountEvent,
-            recorded: &RecordedEvent,
+            received: &Received<'_>,
             transaction: &mut Transaction<Self>,
         ) -> Result<(), BoxError> {
-            transaction.value.push(recorded.event_type.to_string());
+            transaction.value.push(received.event_type.to_string());
             Ok(())
         }
     }
@@ -212,10 +217,163 @@ pub mod domain {
         async fn project(
             &self,
             _: Closed,
-            _: &RecordedEvent,
+            _: &Received<'_>,
             transaction: &mut Transaction<Self>,
         ) -> Result<(), BoxError> {
             transaction.value.push(self.mark.to_string());
+            Ok(())
+        }
+    }
+}
+
+/// Views as a library has them.
+pub mod views {
+    use std::collections::BTreeMap;
+
+    use cqrs::{BoxError, Event, Fold, Received, View};
+    use serde::{Deserialize, Serialize};
+
+    use super::domain::{AccountEvent, Closed};
+
+    /// Who owns an account.
+    #[derive(Debug, Clone, PartialEq, View)]
+    #[view(key(account), index(owner), events(AccountEvent, Closed))]
+    #[non_exhaustive]
+    pub struct Owner {
+        /// Which account.
+        pub account: String,
+        /// Who.
+        pub owner: Option<String>,
+        /// How often it was joined.
+        #[deprecated = "nobody joins accounts any more"]
+        pub joined: u64,
+        /// What else is known.
+        #[view(json)]
+        pub more: BTreeMap<String, String>,
+        rate: f64,
+    }
+
+    impl Fold<AccountEvent> for Owner {
+        #[inline]
+        fn rows(_: &AccountEvent, received: &Received<'_>) -> impl IntoIterator<Item = String> {
+            [received.stream.key().to_owned()]
+        }
+
+        #[inline]
+        fn fold(
+            row: &mut Option<Self>,
+            _: &String,
+            _: &AccountEvent,
+            _: &Received<'_>,
+        ) -> Result<(), BoxError> {
+            if let Some(owner) = row.as_mut() {
+                owner.rate = 0.5_f64;
+            }
+            Ok(())
+        }
+    }
+
+    impl Fold<Closed> for Owner {
+        #[inline]
+        fn rows(_: &Closed, received: &Received<'_>) -> impl IntoIterator<Item = String> {
+            [received.stream.key().to_owned()]
+        }
+
+        #[inline]
+        fn fold(
+            row: &mut Option<Self>,
+            _: &String,
+            _: &Closed,
+            _: &Received<'_>,
+        ) -> Result<(), BoxError> {
+            *row = None;
+            Ok(())
+        }
+    }
+
+    /// The day an account was closed.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, View)]
+    #[view(version = 2, key(day, number), index = number, index = (number, day), events(Closed))]
+    #[non_exhaustive]
+    pub struct ClosedOn {
+        /// Which day.
+        pub day: u32,
+        /// Which of the day.
+        pub number: u64,
+    }
+
+    impl Fold<Closed> for ClosedOn {
+        #[inline]
+        fn rows(_: &Closed, _: &Received<'_>) -> impl IntoIterator<Item = (u32, u64)> {
+            None
+        }
+
+        #[inline]
+        fn fold(
+            _: &mut Option<Self>,
+            _: &(u32, u64),
+            _: &Closed,
+            _: &Received<'_>,
+        ) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
+
+    /// What was noted last.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, View)]
+    #[serde(bound = "")]
+    #[view(document, key(account), events(Noted<Text>, Closed))]
+    #[non_exhaustive]
+    pub struct Note<Text: Event + Clone + Serialize + for<'any> Deserialize<'any>> {
+        /// Where.
+        pub account: String,
+        /// What.
+        pub text: Text,
+    }
+
+    /// It was noted.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+    #[event(name = "account.noted")]
+    #[non_exhaustive]
+    pub struct Noted<Text> {
+        /// What.
+        pub text: Text,
+    }
+
+    impl<Text: Event + Clone + Serialize + for<'any> Deserialize<'any>> Fold<Noted<Text>>
+        for Note<Text>
+    {
+        #[inline]
+        fn rows(_: &Noted<Text>, received: &Received<'_>) -> impl IntoIterator<Item = String> {
+            [received.stream.key().to_owned()]
+        }
+
+        #[inline]
+        fn fold(
+            row: &mut Option<Self>,
+            key: &String,
+            event: &Noted<Text>,
+            _: &Received<'_>,
+        ) -> Result<(), BoxError> {
+            *row = Some(Self { account: key.clone(), text: event.text.clone() });
+            Ok(())
+        }
+    }
+
+    impl<Text: Event + Clone + Serialize + for<'any> Deserialize<'any>> Fold<Closed> for Note<Text> {
+        #[inline]
+        fn rows(_: &Closed, received: &Received<'_>) -> impl IntoIterator<Item = String> {
+            [received.stream.key().to_owned()]
+        }
+
+        #[inline]
+        fn fold(
+            row: &mut Option<Self>,
+            _: &String,
+            _: &Closed,
+            _: &Received<'_>,
+        ) -> Result<(), BoxError> {
+            *row = None;
             Ok(())
         }
     }

@@ -1,9 +1,10 @@
 //! Migrations, statements, and databases that are refused.
 
 use cqrs_core::{
-    Acquired, EventStore, ExpectedVersion, Parked, ProjectionId, ReadModel, StoreErrorKind, Version,
+    Commit, EventStore, ExpectedVersion, Maintain, Member, Opened, Parked, ParkedRequest, Position,
+    ProjectionId, ReadModel, Setup, StoreErrorKind, Version,
 };
-use cqrs_postgres::PostgresStore;
+use cqrs_postgres::{PostgresModel, PostgresStore};
 use cqrs_test_harness::{Server, postgres};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgPoolOptions;
@@ -112,15 +113,41 @@ async fn a_role_that_may_not_create_anything_can_use_the_store() {
     add(&store, "a").await;
     assert_eq!(log(&store).await.len(), 1);
 
-    let (model, id) =
-        (store.model(), ProjectionId { name: "balances", version: 1, events: String::new() });
-    let (owner, time) = (uuid::Uuid::now_v7(), std::time::Duration::from_mins(1));
-    let error = model.acquire(&id, owner, time).await.unwrap_err();
+    let model = store.model();
+    let id = ProjectionId { name: "balances", version: 1, events: String::new() };
+    let setup = Setup { tables: "", slots: 1, replays_to: Position::START, beside: false };
+    let error = model.open(&id, &setup).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unsupported, "{error}");
-    let grants = "GRANT SELECT, INSERT, UPDATE ON cqrs.projections TO app; \
-                  GRANT SELECT, INSERT, UPDATE, DELETE ON cqrs.parked TO app";
+    let grants = "GRANT SELECT, INSERT, UPDATE, DELETE \
+                  ON cqrs.projections, cqrs.checkpoints, cqrs.members, cqrs.parked TO app";
     execute(&owner_store, grants).await;
-    let Acquired::Lease(lease) = model.acquire(&id, owner, time).await.unwrap() else { panic!() };
+    assert_eq!(model.open(&id, &setup).await.unwrap(), Opened::InService);
+    runs(&model, &id).await;
+    // A view makes its table.
+    let id = ProjectionId { name: "owners", ..id };
+    let setup = Setup { tables: "CREATE TABLE owners (name text)", beside: true, ..setup };
+    let error = model.open(&id, &setup).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unsupported, "{error}");
+    let database = database.name();
+    let grant = format!("GRANT CREATE ON DATABASE {database} TO app; GRANT CREATE ON SCHEMA public TO app");
+    sqlx::raw_sql(AssertSqlSafe(grant)).execute(owner_store.pool()).await.unwrap();
+    assert_eq!(model.open(&id, &setup).await.unwrap(), Opened::InService);
+    runs(&model, &id).await;
+    let next = ProjectionId { version: 2, ..id };
+    assert_eq!(model.open(&next, &setup).await.unwrap(), Opened::Beside);
+    model.put_in_service("owners", 2, false).await.unwrap();
+    model.reset("owners", 2, Position::START).await.unwrap();
+    assert!(model.remove("owners", 1).await.unwrap());
+
+    let drop = sqlx::raw_sql("DELETE FROM cqrs.events").execute(store.pool()).await;
+    assert!(drop.is_err());
+}
+
+/// All that is done to a version that is run.
+async fn runs(model: &PostgresModel, id: &ProjectionId) {
+    let (owner, time) = (uuid::Uuid::now_v7(), std::time::Duration::from_mins(1));
+    let member = Member { id: owner, label: "", leases: &[], time, error: None };
+    let lease = model.share(id, &member).await.unwrap().unwrap().leases[0];
     let parked = Parked {
         stream: stream("a"),
         version: Version::FIRST,
@@ -128,17 +155,23 @@ async fn a_role_that_may_not_create_anything_can_use_the_store() {
         event_type: String::new(),
         attempts: 1,
         error: String::new(),
+        since: std::time::SystemTime::now(),
+        request: None,
     };
+    let commit = Commit { leases: &[lease], events: 1, time };
     let mut transaction = model.begin().await.unwrap();
-    model.park(&mut transaction, &id, &parked).await.unwrap();
-    assert!(model.commit(transaction, &id, lease, time).await.unwrap());
+    model.park(&mut transaction, id, &parked).await.unwrap();
+    assert!(model.commit(transaction, id, &commit).await.unwrap());
+    let asked = model.request(id.name, 1, &parked.stream, ParkedRequest::Replay).await;
+    assert!(asked.unwrap());
     let mut transaction = model.begin().await.unwrap();
-    model.unpark(&mut transaction, &id, &parked.stream).await.unwrap();
-    assert!(model.commit(transaction, &id, lease, time).await.unwrap());
-    assert_eq!(model.parked("balances").await.unwrap(), []);
-
-    let drop = sqlx::raw_sql("DELETE FROM cqrs.events").execute(store.pool()).await;
-    assert!(drop.is_err());
+    model.unpark(&mut transaction, id, &parked.stream).await.unwrap();
+    assert!(model.commit(transaction, id, &commit).await.unwrap());
+    assert_eq!(model.parked(id.name, 1).await.unwrap(), []);
+    assert!(model.prolong(id, &[lease], time).await.unwrap());
+    assert!(model.rescale(id.name, 1, 2).await.unwrap());
+    model.leave(id, owner, &[lease]).await.unwrap();
+    assert!(!model.projections(None).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "test code; and the name of the database is prose")]
 
 mod append;
+mod beside;
 mod cancellation;
 mod child;
 mod conformance;
@@ -12,6 +13,8 @@ mod opening;
 mod processes;
 mod projecting;
 mod racing;
+mod read_model;
 mod snapshots;
 mod statements;
 mod support;
+mod views;

@@ -83,8 +83,15 @@ pub(crate) async fn store_events(store: &SqliteStore, key: &str, events: &[NewEv
 }
 
 pub(crate) async fn log(store: &SqliteStore) -> Vec<RecordedEvent> {
-    let page = store.read_log(&LogFilter::all(), Position::START, usize::MAX).await.unwrap();
-    page.events
+    let (mut log, mut after) = (Vec::new(), Position::START);
+    loop {
+        let page = store.read_log(&LogFilter::all(), after, usize::MAX).await.unwrap();
+        if page.events.is_empty() {
+            return log;
+        }
+        log.extend(page.events);
+        after = page.through;
+    }
 }
 
 pub(crate) fn ids(events: &[RecordedEvent]) -> Vec<EventId> {

@@ -78,6 +78,8 @@ macro_rules! __conformance_cases {
                 the_log_is_read_in_pages_of_any_size
                 the_log_has_nothing_beyond_its_end
                 reading_no_events_skips_none
+                pages_of_the_log_are_bounded_by_bytes
+                the_head_tells_where_the_log_ends
                 g6_the_log_keeps_the_order_of_appends
                 events_are_found_by_id
                 every_way_of_reading_gives_the_same_event;
@@ -86,13 +88,15 @@ macro_rules! __conformance_cases {
                 g5_followers_with_filters_see_every_event_once_while_writers_commit
                 g5_what_a_page_went_through_is_final
                 g5_an_append_held_open_is_not_skipped
-                g5_an_append_given_up_holds_nobody_up;
+                g5_an_append_given_up_holds_nobody_up
+                g5_an_append_held_open_is_told_by_the_head;
             filters:
                 filters_take_events_of_the_categories_and_types_they_name
                 filters_take_names_byte_for_byte
                 g13_filters_find_nothing_under_names_no_event_has
                 a_filtered_log_is_read_in_pages_of_any_size
                 a_filtered_log_has_nothing_beyond_its_end
+                any_filter_finds_what_it_names_from_any_place_on
                 g5_what_a_filtered_page_went_through_is_final
                 g5_filters_do_not_lead_past_an_append_held_open;
             news:

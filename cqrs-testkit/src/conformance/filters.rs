@@ -259,6 +259,46 @@ pub(super) async fn a_filtered_log_is_read_in_pages_of_any_size(fixture: Arc<dyn
     }
 }
 
+/// Stores find what is wanted in different ways, by how much of the log that is and by what is known of it.
+pub(super) async fn any_filter_finds_what_it_names_from_any_place_on(fixture: Arc<dyn Fixture>) {
+    const CATEGORIES: [&str; 4] = ["account", "order", "stock", "missing"];
+    const TYPES: [&str; 7] = ["a", "b", "c", "d", "rare", "rarest", "missing"];
+    // The same sequence of numbers in every run.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap_or_default() % below
+    };
+    let store = fixture.open().await;
+    for round in 0..120_usize {
+        let name = match round {
+            17 | 103 => "rarest",
+            round if round % 20 == 11 => "rare",
+            _ => TYPES[random(4)],
+        };
+        let category = CATEGORIES[if round < 90 { random(2) } else { random(3) }];
+        let batch = (0..=random(4)).map(|_| of_type(name)).collect();
+        add(&*store, &stream(category, &random(5).to_string()), batch).await;
+    }
+    let log = log(&store).await;
+    let end = log.last().map_or(Position::START, |event| event.position);
+    for _ in 0..200 {
+        let mut some = |names: &[&'static str], most: usize| -> Vec<&'static str> {
+            (0..random(most + 1)).map(|_| names[random(names.len())]).collect()
+        };
+        let (categories, types) = (some(&CATEGORIES, 2), some(&TYPES, 4));
+        let (filter, wanted) = (filter_of(&categories, &types), wanted(&log, &categories, &types));
+        let after = match random(3) {
+            0 => Position::START,
+            _ => log[random(log.len())].position,
+        };
+        let limit = [1, 2, 3, 5, 20, 1_000][random(6)];
+        check_page(&*store, &filter, after, limit, &wanted, end).await;
+    }
+}
+
 pub(super) async fn a_filtered_log_has_nothing_beyond_its_end(fixture: Arc<dyn Fixture>) {
     let store = fixture.open().await;
     mixed(&*store).await;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cqrs_core::{EventId, ExpectedVersion, LogFilter, NewEvent, Store, Version};
+use cqrs_core::{EventId, ExpectedVersion, Head, LogFilter, NewEvent, Store, Version};
 
 use super::Fixture;
 use super::support::{
@@ -187,5 +187,41 @@ pub(super) async fn g5_an_append_given_up_holds_nobody_up(fixture: Arc<dyn Fixtu
                  but the log ends at {last:?}, as if that could still come"
             );
         }
+    }
+}
+
+pub(super) async fn g5_an_append_held_open_is_told_by_the_head(fixture: Arc<dyn Fixture>) {
+    let [store, other] = handles(&fixture).await;
+    // The first round meets a log that nothing was ever appended to.
+    for round in 0..4 {
+        let stream = account(format!("held {round}"));
+        let held = append_of(&stream, ExpectedVersion::Any, events("held", 2));
+        let Some(held) = fixture.hold(&held).await else {
+            return;
+        };
+        let outcome = add(&*other, &account("quick"), vec![event(round)]).await;
+        let head = store.head().await.unwrap_or_else(|error| panic!("no head: {error}"));
+        assert!(
+            head.last >= outcome.position && head.visible < outcome.position,
+            "an append ended at {outcome}; another that began before it is open, but the head is {head:?}"
+        );
+        let [open] = &head.open_appends[..] else {
+            panic!("one append is open, but the head is {head:?}");
+        };
+        assert!(
+            open.after == head.visible && !open.session.is_empty(),
+            "readers see the log up to {} because of {open:?}",
+            head.visible
+        );
+        if round % 2 == 0 {
+            held.commit().await;
+        } else {
+            held.roll_back().await;
+        }
+        let head = store.head().await.unwrap_or_else(|error| panic!("no head: {error}"));
+        assert!(
+            head == Head::decided(head.last) && head.last >= outcome.position,
+            "the last append has ended at {outcome} and none is open, but the head is {head:?}"
+        );
     }
 }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{EventId, LogFilter, Position, RecordedEvent, Store, Version};
+use cqrs_core::limits::{MAX_PAGE_BYTES, MAX_PAYLOAD_BYTES};
+use cqrs_core::{
+    EventId, ExpectedVersion, Head, LogFilter, Position, RecordedEvent, Store, Version,
+};
 
 use super::Fixture;
 use super::support::{
-    Follower, account, add, check_stream_page, event, events, is_kept, log, named, read,
-    read_in_pages, same,
+    Follower, account, add, append_of, check_stream_page, conflict, event, events, is_kept, json,
+    log, named, read, read_in_pages, same, typed_event,
 };
 
 /// Three streams whose events alternate in the log.
@@ -143,6 +146,86 @@ pub(super) async fn reading_no_events_skips_none(fixture: Arc<dyn Fixture>) {
                 named(next)
             );
         }
+    }
+}
+
+pub(super) async fn pages_of_the_log_are_bounded_by_bytes(fixture: Arc<dyn Fixture>) {
+    const MEBIBYTE: usize = 1024 * 1024;
+    let store = fixture.open().await;
+    let (most, some) = (MAX_PAYLOAD_BYTES, 3 * MEBIBYTE);
+    let sizes = [
+        &[10, most, most, most, 10, 10, some, some, some, some, 10][..],
+        &[MEBIBYTE; 10],
+        &[10; 20],
+        &[most],
+    ];
+    let mut ids = Vec::new();
+    for (index, bytes) in sizes.concat().into_iter().enumerate() {
+        let payload = json(&format!("\"{}\"", "x".repeat(bytes - 2)));
+        let name = if index % 7 == 2 { "seldom" } else { "often" };
+        let event = typed_event(EventId::random(), name, 1, payload);
+        ids.push((name, event.id()));
+        add(&*store, &account("large"), vec![event]).await;
+    }
+    for name in ["", "often", "seldom"] {
+        let (filter, wanted) = match name {
+            "" => (LogFilter::all(), ids.iter().collect::<Vec<_>>()),
+            name => {
+                let wanted = ids.iter().filter(|(of, _)| *of == name).collect();
+                (LogFilter::all().event_type(name), wanted)
+            }
+        };
+        let wanted: Vec<EventId> = wanted.into_iter().map(|(_, id)| *id).collect();
+        for limit in [1, 2, 3, 30, 1_000, usize::MAX] {
+            let seen = read_to_an_empty_page(&*store, &filter, limit).await;
+            same(format!("the log in pages of {limit} with {filter:?}"), seen, wanted.clone());
+        }
+    }
+}
+
+/// Reads on until a page holds nothing, which means the end, and checks how large the others are.
+async fn read_to_an_empty_page(
+    store: &dyn Store,
+    filter: &LogFilter,
+    limit: usize,
+) -> Vec<EventId> {
+    let (mut seen, mut after) = (Vec::new(), Position::START);
+    loop {
+        let page = store.read_log(filter, after, limit).await;
+        let page = page.unwrap_or_else(|error| panic!("the log can't be read: {error}"));
+        if page.events.is_empty() {
+            return seen;
+        }
+        let beyond_first: usize = page.events[1..].iter().map(|event| event.payload.len()).sum();
+        assert!(
+            page.events.len() <= limit && beyond_first <= MAX_PAGE_BYTES,
+            "reading at most {limit} events of the log gives {}, with {beyond_first} bytes of payload beyond the \
+             first event; at most {MAX_PAGE_BYTES} are allowed",
+            page.events.len()
+        );
+        seen.extend(page.events.iter().map(|event| event.id));
+        after = page.through;
+    }
+}
+
+pub(super) async fn the_head_tells_where_the_log_ends(fixture: Arc<dyn Fixture>) {
+    let store = fixture.open().await;
+    let head = async || {
+        let head = store.head().await;
+        head.unwrap_or_else(|error| panic!("the end of the log can't be asked for: {error}"))
+    };
+    same("the head of an empty store", head().await, Head::decided(Position::START));
+    for round in 0..5 {
+        let outcome = add(&*store, &account(round % 2), events(round, 1 + round)).await;
+        same("the head after an append", head().await, Head::decided(outcome.position));
+        // An append that fails may draw positions and leave them unused.
+        let refused = append_of(&account(9), ExpectedVersion::Exists, events("refused", 2));
+        conflict(&refused, store.append(&refused).await);
+        let head = head().await;
+        assert!(
+            head == Head::decided(head.last) && head.last >= outcome.position,
+            "after an append that ended at {outcome} and one that was refused the head is {head:?}; nothing is open"
+        );
     }
 }
 

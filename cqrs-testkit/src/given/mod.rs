@@ -1,6 +1,6 @@
 //! Given, when, then: a test of an aggregate without a store.
 
-mod report;
+pub(crate) mod report;
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -8,13 +8,13 @@ use similar::{Algorithm, ChangeTag, TextDiff, capture_diff_slices};
 
 /// An event as it is stored: what is compared and shown.
 #[derive(Debug, PartialEq)]
-pub(super) struct Form {
-    pub(super) event_type: EventType,
-    pub(super) payload: Value,
+pub(crate) struct Form {
+    pub(crate) event_type: EventType,
+    pub(crate) payload: Value,
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) struct Events(pub(super) Vec<Form>);
+pub(crate) struct Events(pub(crate) Vec<Form>);
 
 impl Display for Form {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,13 +37,13 @@ impl Display for Events {
 }
 
 impl Events {
-    pub(super) fn texts(&self) -> Vec<String> {
+    pub(crate) fn texts(&self) -> Vec<String> {
         self.0.iter().map(Form::to_string).collect()
     }
 }
 
 /// What is expected and what happened: item by item, and line by line where items differ.
-pub(super) fn difference(expected: &[String], happened: &[String]) -> String {
+pub(crate) fn difference(expected: &[String], happened: &[String]) -> String {
     let mut shown = String::new();
     for part in capture_diff_slices(Algorithm::Myers, expected, happened) {
         let lines = |items: &[String]| -> String {
@@ -63,7 +63,7 @@ pub(super) fn difference(expected: &[String], happened: &[String]) -> String {
     shown
 }
 
-pub(super) fn indented(text: &str) -> String {
+pub(crate) fn indented(text: &str) -> String {
     let lines = text.lines().map(|line| match line {
         "" => String::new(),
         line => format!("    {line}"),

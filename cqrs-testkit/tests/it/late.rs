@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cqrs_core::limits::FULL_PAGE_BYTES;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, LogFilter, LogPage, MemoryStore, NewEvent,
-    News, NewsBoard, Position, RecordedEvent, Snapshot, SnapshotStore, Store, StoreError, StreamId,
-    Version,
+    Append, AppendError, Appended, EventId, EventStore, Head, LogFilter, LogPage, MemoryStore,
+    NewEvent, News, NewsBoard, OpenAppend, Position, RecordedEvent, Snapshot, SnapshotStore, Store,
+    StoreError, StreamId, Version,
 };
 use cqrs_testkit::conformance::{self, Fixture, HeldAppend};
 use futures_util::FutureExt as _;
@@ -25,6 +26,7 @@ pub(super) const CASES: &[&str] = &[
     "g5_followers_with_filters_see_every_event_once_while_writers_commit",
     "g5_filters_do_not_lead_past_an_append_held_open",
     "g5_there_is_news_when_an_append_held_open_ends",
+    "g5_an_append_held_open_is_told_by_the_head",
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,6 +43,8 @@ enum Flaw {
     FiltersPassOpen,
     /// What others wait for may be readable when an append was given up, but that is not news.
     GivesUpQuietly,
+    /// The head is the last position drawn, whatever is open.
+    HeadKnowsNoOpen,
 }
 
 #[derive(Debug, Clone)]
@@ -160,9 +164,11 @@ impl Positions {
     /// The last position that may be read.
     fn end(&self, flaw: Flaw) -> u64 {
         let first = match flaw {
-            Flaw::None | Flaw::KeepsPositions | Flaw::FiltersPassOpen | Flaw::GivesUpQuietly => {
-                self.open.first().copied()
-            }
+            Flaw::None
+            | Flaw::KeepsPositions
+            | Flaw::FiltersPassOpen
+            | Flaw::GivesUpQuietly
+            | Flaw::HeadKnowsNoOpen => self.open.first().copied(),
             Flaw::ReadsPastOpen => None,
             Flaw::WaitsForGaps => (1..=self.last).find(|position| !self.log.contains_key(position)),
         };
@@ -211,11 +217,16 @@ impl EventStore for Late {
         let following = (Bound::Excluded(after.get()), Bound::Unbounded);
         let following = positions.log.range(following);
         let following = following.take_while(|(position, _)| **position <= end.get());
-        let following = following.filter(|(_, event)| filter.matches(event));
-        let mut events: Vec<RecordedEvent> =
-            following.take(limit.saturating_add(1)).map(|(_, event)| event.clone()).collect();
-        let all = events.len() <= limit;
-        events.truncate(limit);
+        let mut following = following.filter(|(_, event)| filter.matches(event)).peekable();
+        let (mut events, mut bytes): (Vec<RecordedEvent>, _) = (Vec::new(), 0);
+        while events.len() < limit
+            && bytes < FULL_PAGE_BYTES
+            && let Some((_, event)) = following.next()
+        {
+            bytes += event.payload.len();
+            events.push(event.clone());
+        }
+        let all = following.peek().is_none();
         let last = events.last().map_or(after, |event| event.position);
         let through = match self.flaw {
             Flaw::FiltersPassOpen if all && !filter.is_all() => {
@@ -225,6 +236,20 @@ impl EventStore for Late {
             _ => last,
         };
         Ok(LogPage { events, through })
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        let positions = self.positions();
+        let mut head = Head::decided(Position::new(positions.last));
+        if self.flaw != Flaw::HeadKnowsNoOpen && !positions.open.is_empty() {
+            head.visible = Position::new(positions.end(self.flaw));
+            head.open_appends.push(OpenAppend {
+                after: head.visible,
+                session: "the first".to_owned(),
+                open_for: None,
+            });
+        }
+        Ok(head)
     }
 
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {
@@ -317,4 +342,9 @@ fn g5_a_log_read_past_open_appends_where_it_is_filtered_is_found() {
 #[test]
 fn g5_a_log_that_waits_without_news_is_found() {
     is_found_by(Flaw::GivesUpQuietly, CASES[5]);
+}
+
+#[test]
+fn g5_a_head_that_knows_no_open_appends_is_found() {
+    is_found_by(Flaw::HeadKnowsNoOpen, CASES[6]);
 }

@@ -1,11 +1,9 @@
 //! Where the programs of Postgres are, and how to get them where they are not.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::NoServer;
-use crate::cluster::runs_as_root;
+use crate::{NoServer, apt};
 
 /// Everything a server needs to run from; other programs are looked for beside these.
 const PROGRAMS: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
@@ -24,25 +22,20 @@ const PLAIN: [&str; 6] = [
     "/usr/bin",
 ];
 
-/// Installs the server without letting the package start one. An earlier answer of the administrator's to the same
-/// question stays.
-const INSTALL: &str = "set -e
-export DEBIAN_FRONTEND=noninteractive
-config=/etc/postgresql-common/createcluster.conf
+/// Keeps the package from starting a server. An earlier answer of the administrator's to the same question stays.
+const START_NO_SERVER: &str = "config=/etc/postgresql-common/createcluster.conf
 mkdir -p /etc/postgresql-common
-test -e $config || echo 'create_main_cluster = false' > $config
-apt-get update -q
-apt-get install -q -y --no-install-recommends \
-  -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold postgresql";
+test -e $config || echo 'create_main_cluster = false' > $config";
 
 /// The directory of the programs, which are installed first where that is possible.
 pub(crate) fn directory() -> Result<&'static Path, NoServer> {
     static FOUND: OnceLock<Result<PathBuf, NoServer>> = OnceLock::new();
     let found = FOUND.get_or_init(|| match find() {
         Some(directory) => Ok(directory),
-        None => install().and_then(|()| {
+        None => {
+            apt::install(START_NO_SERVER, "postgresql").map_err(|reason| missing(&reason))?;
             find().ok_or_else(|| missing("the package `postgresql` was installed without them"))
-        }),
+        }
     });
     found.as_deref().map_err(Clone::clone)
 }
@@ -79,34 +72,6 @@ fn newest_versions() -> Vec<PathBuf> {
     }
     versions.sort();
     versions.into_iter().rev().map(|(_, path)| path).collect()
-}
-
-fn install() -> Result<(), NoServer> {
-    if !succeeds(Command::new("apt-get").arg("--version")) {
-        return Err(missing("this system has no apt-get to install them with"));
-    }
-    let mut command = if runs_as_root() {
-        Command::new("sh")
-    } else if succeeds(Command::new("sudo").args(["-n", "true"])) {
-        let mut sudo = Command::new("sudo");
-        sudo.args(["-n", "sh"]);
-        sudo
-    } else {
-        return Err(missing("installing them needs root or sudo without a password"));
-    };
-    let output = command.args(["-c", INSTALL]).output();
-    match output {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(missing(&format!(
-            "installing them failed:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        ))),
-        Err(error) => Err(missing(&format!("installing them failed: {error}"))),
-    }
-}
-
-fn succeeds(command: &mut Command) -> bool {
-    command.output().is_ok_and(|output| output.status.success())
 }
 
 fn missing(reason: &str) -> NoServer {

@@ -1,11 +1,13 @@
-//! A throw-away Postgres server for the tests of this workspace.
+//! Throw-away servers for the tests of this workspace: PostgreSQL, and a browser to be driven.
 //!
 //! With `DATABASE_URL` set, tests run on that server. Without it, they run on a server of their own, made from the
 //! installed binaries for this one process and removed when the process ends, however it ends.
 
 #![cfg(unix)]
 
+mod apt;
 mod binaries;
+mod browser;
 mod cluster;
 mod database;
 
@@ -15,6 +17,7 @@ use std::sync::OnceLock;
 
 use sqlx::postgres::PgConnectOptions;
 
+pub use self::browser::Browser;
 use self::cluster::Cluster;
 pub use self::database::Database;
 
@@ -131,7 +134,7 @@ pub fn program(name: &str) -> Result<PathBuf, NoServer> {
     }
 }
 
-/// Why there is no server to test with.
+/// Why there is no server, or no browser, to test with.
 #[derive(Clone)]
 pub struct NoServer(String);
 

@@ -1,4 +1,4 @@
-use cqrs::{BoxError, Event, MemoryModel, Project, Projection, RecordedEvent, Transaction};
+use cqrs::{BoxError, Event, MemoryModel, Project, Projection, Received, Transaction};
 
 #[derive(Event)]
 struct Opened;
@@ -27,7 +27,7 @@ impl Project<Opened> for Empty {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         Ok(())
@@ -38,7 +38,7 @@ impl Project<Opened> for Space {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         Ok(())
@@ -49,7 +49,7 @@ impl Project<Opened> for Long {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         Ok(())
@@ -60,7 +60,7 @@ impl Project<Opened> for Größe {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         Ok(())

@@ -1,4 +1,4 @@
-use cqrs::{BoxError, Event, MemoryModel, Project, Projection, RecordedEvent, Transaction};
+use cqrs::{BoxError, Event, MemoryModel, Project, Projection, Received, Transaction};
 
 #[derive(Event)]
 struct Opened;
@@ -19,7 +19,7 @@ impl Project<Opened> for Zero {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         Ok(())
@@ -30,7 +30,7 @@ impl Project<Opened> for Large {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         Ok(())
@@ -41,7 +41,7 @@ impl Project<Opened> for Text {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         Ok(())

@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 
-use cqrs::{BoxError, Event, MemoryModel, Project, Projection, RecordedEvent, Transaction};
+use cqrs::{BoxError, Event, MemoryModel, Project, Projection, Received, Transaction};
 
 #[derive(Event)]
 struct Opened;
@@ -16,7 +16,7 @@ impl<C: Currency> Project<Opened> for Payments<C> {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         Ok(())

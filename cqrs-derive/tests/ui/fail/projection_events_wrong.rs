@@ -1,4 +1,4 @@
-use cqrs::{BoxError, Event, MemoryModel, Project, Projection, RecordedEvent, Transaction};
+use cqrs::{BoxError, Event, MemoryModel, Project, Projection, Received, Transaction};
 
 #[derive(Event)]
 struct Opened;
@@ -11,7 +11,7 @@ impl Project<Opened> for Twice {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         Ok(())

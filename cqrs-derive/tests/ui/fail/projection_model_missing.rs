@@ -1,4 +1,4 @@
-use cqrs::{BoxError, Event, Project, Projection, RecordedEvent, Transaction};
+use cqrs::{BoxError, Event, Project, Projection, Received, Transaction};
 
 #[derive(Event)]
 pub struct Opened;
@@ -26,7 +26,7 @@ impl Project<Opened> for NoModel {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         Ok(())
@@ -37,7 +37,7 @@ impl Project<Opened> for NoType {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         Ok(())
@@ -48,7 +48,7 @@ impl Project<Opened> for Quoted {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         Ok(())
@@ -59,7 +59,7 @@ impl Project<Opened> for InParentheses {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         Ok(())

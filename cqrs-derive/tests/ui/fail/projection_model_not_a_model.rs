@@ -1,5 +1,5 @@
 use cqrs::{
-    BoxError, Event, MemoryModel, MemoryTransaction, Project, Projection, RecordedEvent, Transaction,
+    BoxError, Event, MemoryModel, MemoryTransaction, Project, Projection, Received, Transaction,
 };
 
 #[derive(Event)]
@@ -24,7 +24,7 @@ impl Project<Opened> for One {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Rows,
     ) -> Result<(), BoxError> {
         Ok(())
@@ -35,7 +35,7 @@ impl Project<Opened> for Misspelled {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         Ok(())
@@ -46,7 +46,7 @@ impl Project<Opened> for NotClone {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut MemoryTransaction<Rows>,
     ) -> Result<(), BoxError> {
         Ok(())

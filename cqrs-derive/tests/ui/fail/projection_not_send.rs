@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use cqrs::{BoxError, Event, MemoryModel, Project, Projection, RecordedEvent, Transaction};
+use cqrs::{BoxError, Event, MemoryModel, Project, Projection, Received, Transaction};
 
 #[derive(Event)]
 struct Opened;
@@ -13,7 +13,7 @@ impl Project<Opened> for Counter {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         let held = Rc::new(());

@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 
-use cqrs::{BoxError, Event, MemoryModel, Project, Projection, RecordedEvent, Transaction};
+use cqrs::{BoxError, Event, MemoryModel, Project, Projection, Received, Transaction};
 
 mod shared {
     #[derive(cqrs::Event)]
@@ -26,7 +26,7 @@ impl Project<Opened> for Several {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut Transaction<Self>,
     ) -> Result<(), BoxError> {
         Ok(())

@@ -1,4 +1,4 @@
-use cqrs::{BoxError, Event, MemoryModel, MemoryTransaction, Project, Projection, RecordedEvent};
+use cqrs::{BoxError, Event, MemoryModel, MemoryTransaction, Project, Projection, Received};
 
 #[derive(Event)]
 struct Opened;
@@ -11,7 +11,7 @@ impl Project<Opened> for Counter {
     async fn project(
         &self,
         _: Opened,
-        _: &RecordedEvent,
+        _: &Received<'_>,
         _: &mut MemoryTransaction<String>,
     ) -> Result<(), BoxError> {
         Ok(())

@@ -1,12 +1,12 @@
-//! An aggregate or a projection may be more visible than several events it lists, and everything may be as private as
+//! An aggregate, a projection or a view may be more visible than several events it lists, and everything may be as private as
 //! it likes.
 
 #![deny(warnings)]
 
 mod domain {
     use cqrs::{
-        Aggregate, Apply, BoxError, Command, Decision, Event, Handle, MemoryModel, Project,
-        Projection, RecordedEvent, Transaction, emit,
+        Aggregate, Apply, BoxError, Command, Decision, Event, Fold, Handle, MemoryModel, Project,
+        Projection, Received, Transaction, View, emit,
     };
 
     #[derive(Event)]
@@ -45,7 +45,7 @@ mod domain {
         async fn project(
             &self,
             _: Opened,
-            _: &RecordedEvent,
+            _: &Received<'_>,
             _: &mut Transaction<Self>,
         ) -> Result<(), BoxError> {
             Ok(())
@@ -56,18 +56,65 @@ mod domain {
         async fn project(
             &self,
             _: Closed,
-            _: &RecordedEvent,
+            _: &Received<'_>,
             _: &mut Transaction<Self>,
         ) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
+
+    #[derive(Clone, View)]
+    #[view(key(door), events(Opened, Closed))]
+    pub struct Row {
+        door: u64,
+        cents: Option<u64>,
+    }
+
+    impl Row {
+        pub fn new(door: u64) -> Self {
+            Self { door, cents: None }
+        }
+    }
+
+    impl Fold<Opened> for Row {
+        fn rows(_: &Opened, _: &Received<'_>) -> impl IntoIterator<Item = u64> {
+            [1]
+        }
+
+        fn fold(
+            row: &mut Option<Self>,
+            door: &u64,
+            _: &Opened,
+            _: &Received<'_>,
+        ) -> Result<(), BoxError> {
+            *row = Some(Self::new(*door));
+            Ok(())
+        }
+    }
+
+    impl Fold<Closed> for Row {
+        fn rows(_: &Closed, _: &Received<'_>) -> impl IntoIterator<Item = u64> {
+            [1]
+        }
+
+        fn fold(
+            row: &mut Option<Self>,
+            _: &u64,
+            _: &Closed,
+            _: &Received<'_>,
+        ) -> Result<(), BoxError> {
+            *row = None;
             Ok(())
         }
     }
 }
 
 fn main() {
-    use cqrs::{Aggregate, AggregateCommand, Event, Projection, StreamKey};
+    use cqrs::{Aggregate, AggregateCommand, Event, Projection, StreamKey, View};
 
     assert_eq!(<domain::Account as Aggregate>::Event::TYPES.len(), 2);
     assert_eq!(<domain::Doors as Projection>::Event::TYPES.len(), 2);
+    assert_eq!(<domain::Row as View>::Event::TYPES.len(), 2);
+    assert_eq!(domain::Row::new(7).key(), 7);
     assert_eq!(domain::Open(7).stream_key().with_text(str::len), 1);
 }

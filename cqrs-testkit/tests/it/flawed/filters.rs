@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cqrs_core::limits::MAX_PAYLOAD_BYTES;
 use cqrs_core::{EventStore, LogFilter, LogPage, Position, RecordedEvent, StoreError};
 
 use super::store::{Flaw, Flawed};
@@ -27,6 +28,35 @@ impl Flawed {
             Flaw::LimitsComeBeforeFilters => {
                 page = self.inner.read_log(&LogFilter::all(), after, limit).await?;
                 page.events.retain(|event| filter.matches(event));
+                return Ok(page);
+            }
+            Flaw::FiltersLookNear => {
+                let near = limit.saturating_mul(4);
+                page = self.inner.read_log(&LogFilter::all(), after, near).await?;
+                page.events.retain(|event| filter.matches(event));
+                page.events.truncate(limit);
+                let last = page.events.last().filter(|_| page.events.len() == limit);
+                page.through = last.map_or(page.through, |last| last.position);
+                return Ok(page);
+            }
+            Flaw::PagesKnowNoBytes => {
+                loop {
+                    let rest = limit - page.events.len();
+                    let next = self.inner.read_log(filter, page.through, rest).await?;
+                    if next.events.is_empty() {
+                        return Ok(page);
+                    }
+                    page.events.extend(next.events);
+                    page.through = next.through;
+                }
+            }
+            Flaw::LargeEventsEndPages => {
+                let small = |event: &RecordedEvent| event.payload.len() < MAX_PAYLOAD_BYTES;
+                let small = page.events.iter().take_while(|event| small(event)).count();
+                if small < page.events.len() {
+                    page.events.truncate(small);
+                    page.through = page.events.last().map_or(after, |event| event.position);
+                }
                 return Ok(page);
             }
             Flaw::ThroughStaysWithWanted => {

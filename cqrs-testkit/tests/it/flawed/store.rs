@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, LogFilter, LogPage, MemoryStore, News,
+    Append, AppendError, Appended, EventId, EventStore, Head, LogFilter, LogPage, MemoryStore, News,
     NewsBoard, Payload, Position, RecordedEvent, Snapshot, SnapshotStore, Store, StoreError,
     StoreErrorKind, StreamId, Version,
 };
@@ -43,6 +43,9 @@ pub(super) enum Flaw {
     ThroughGoesBack,
     ThroughOvershoots,
     ThroughHasNoEnd,
+    PagesKnowNoBytes,
+    LargeEventsEndPages,
+    HeadIsBehind,
     LogIsByStream,
     FiltersAreIgnored,
     FiltersTakePrefixes,
@@ -53,6 +56,7 @@ pub(super) enum Flaw {
     FiltersAreLists,
     EmptyNamesTakeAll,
     LimitsComeBeforeFilters,
+    FiltersLookNear,
     ThroughStaysWithWanted,
     ThroughOvershootsFilters,
     NewsIsNeverAnnounced,
@@ -267,6 +271,14 @@ impl EventStore for Flawed {
         let events = page.events.into_iter().map(|event| self.event(event));
         let events = events.collect();
         Ok(LogPage { events, ..page })
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        let head = self.inner.head().await?;
+        Ok(match self.flaw {
+            Flaw::HeadIsBehind => Head::decided(Position::new(head.last.get().saturating_sub(1))),
+            _ => head,
+        })
     }
 
     async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {

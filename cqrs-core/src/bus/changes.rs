@@ -1,0 +1,95 @@
+//! Which streams have changed: the log followed once for all who watch answers of a bus.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::select;
+use tokio::sync::{Mutex, broadcast};
+
+use crate::store::{EventStore as _, LogFilter, LogPage, News, Store, StoreError};
+use crate::stream::StreamId;
+use crate::version::Position;
+
+/// An event that was appended, without its content.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    pub(super) stream: StreamId,
+    pub(super) event_type: Arc<str>,
+    pub(super) position: Position,
+}
+
+/// Follows the log while somebody watches.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Changes {
+    /// To those who watch, while there are any.
+    watched: Arc<Mutex<Option<broadcast::Sender<Change>>>>,
+}
+
+/// How many changes somebody may be behind; who is further behind looks again at all that concerns him.
+const BEHIND: usize = 1024;
+
+/// Events read at once.
+const PAGE: usize = 500;
+
+/// The pause after the log could not be read.
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl Changes {
+    /// All changes from now on: those of events that were not visible before the call.
+    pub(super) async fn watch(
+        &self,
+        store: &Arc<dyn Store>,
+    ) -> Result<broadcast::Receiver<Change>, StoreError> {
+        let mut watched = self.watched.lock().await;
+        if let Some(sender) = &*watched {
+            return Ok(sender.subscribe());
+        }
+        // Before the place is known: what is appended from here on is news.
+        let news = store.news();
+        let after = store.head().await?.visible;
+        let (sender, receiver) = broadcast::channel(BEHIND);
+        *watched = Some(sender.clone());
+        tokio::spawn(self.clone().follow(store.clone(), news, after, sender));
+        Ok(receiver)
+    }
+
+    async fn follow(
+        self,
+        store: Arc<dyn Store>,
+        mut news: News,
+        mut after: Position,
+        sender: broadcast::Sender<Change>,
+    ) {
+        let all = LogFilter::all();
+        loop {
+            match store.read_log(&all, after, PAGE).await {
+                Ok(LogPage { events, through }) => {
+                    after = through;
+                    let is_end = events.is_empty();
+                    for event in events {
+                        let event_type = event.event_type.as_ref().into();
+                        let (stream, position) = (event.stream, event.position);
+                        // Nobody may be there to hear it.
+                        let _ = sender.send(Change { stream, event_type, position });
+                    }
+                    if is_end {
+                        select(pin!(news.wait()), pin!(sender.closed())).await;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the log can't be followed; trying again");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+            if sender.receiver_count() == 0 {
+                let mut watched = self.watched.lock().await;
+                // Nobody can have come since, as that takes the lock.
+                if sender.receiver_count() == 0 {
+                    *watched = None;
+                    return;
+                }
+            }
+        }
+    }
+}

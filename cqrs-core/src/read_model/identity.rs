@@ -1,0 +1,53 @@
+//! What a checkpoint belongs to.
+
+use crate::event::Event;
+use crate::version::Position;
+
+/// What a checkpoint belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectionId {
+    /// The name of the projection.
+    pub name: &'static str,
+    /// The version of what it does with events.
+    pub version: u32,
+    /// The names of the event types it wants, sorted and separated by spaces.
+    pub events: String,
+}
+
+impl ProjectionId {
+    /// The identity of a projection of this name and version of the events `E`.
+    pub fn of<E: Event>(name: &'static str, version: u32) -> Self {
+        let mut names: Vec<&str> = E::TYPES.iter().map(|event_type| event_type.name).collect();
+        names.sort_unstable();
+        Self { name, version, events: names.join(" ") }
+    }
+}
+
+/// What a version is made with, where it has not been made before.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup<'a> {
+    /// The SQL that makes its tables, with their indexes, and nothing else. The names of tables are not qualified.
+    pub tables: &'a str,
+    /// Into how many slots its streams are divided.
+    pub slots: u32,
+    /// Where the log ends now: up to here, events are replayed.
+    pub replays_to: Position,
+    /// Whether it may be built beside an older version that is in service.
+    pub beside: bool,
+}
+
+/// What came of opening a version of a projection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened {
+    /// It is in service.
+    InService,
+    /// An older version is in service, and this one beside it.
+    Beside,
+    /// It can't go on from what is there: this version is in service, or was made from these event types.
+    Changed {
+        /// The version.
+        version: u32,
+        /// The event types it was made from.
+        events: String,
+    },
+}

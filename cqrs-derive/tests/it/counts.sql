@@ -1,0 +1,1 @@
+CREATE TABLE counts (account text PRIMARY KEY, count bigint NOT NULL);

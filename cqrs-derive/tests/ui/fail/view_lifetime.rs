@@ -1,0 +1,33 @@
+use cqrs::{BoxError, Event, Fold, Received, View};
+
+#[derive(Event)]
+struct Opened;
+
+#[derive(Clone, View)]
+#[view(key(account), events(Opened))]
+struct Balance<'a> {
+    account: &'a str,
+}
+
+macro_rules! fold {
+    ($($view:ty),*) => {$(
+        impl Fold<Opened> for $view {
+            fn rows(_: &Opened, _: &Received<'_>) -> impl IntoIterator<Item = Self::Key> {
+                None
+            }
+
+            fn fold(
+                _: &mut Option<Self>,
+                _: &Self::Key,
+                _: &Opened,
+                _: &Received<'_>,
+            ) -> Result<(), BoxError> {
+                Ok(())
+            }
+        }
+    )*};
+}
+
+fold!(Balance<'static>);
+
+fn main() {}

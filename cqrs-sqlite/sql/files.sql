@@ -1,0 +1,2 @@
+-- Files that are used, or were a moment ago.
+SELECT file FROM cqrs_beside

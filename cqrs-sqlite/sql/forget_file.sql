@@ -1,0 +1,2 @@
+-- ?1 number
+DELETE FROM cqrs_beside WHERE number = ?1 AND gone = 1

@@ -1,0 +1,5 @@
+//! The reference passes the suite.
+
+use super::fixture::InMemory;
+
+cqrs_testkit::read_model::tests!(async { InMemory::new() });

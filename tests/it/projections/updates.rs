@@ -1,0 +1,125 @@
+//! Answers that are given again when they change.
+
+use std::time::Duration;
+
+use cqrs::prelude::*;
+use cqrs::{LogFilter, QueryError, Updates};
+
+use super::{LONG, Setting, stream};
+use crate::domain::{Counter, CounterEvent, add};
+
+#[derive(Debug, Clone, Query)]
+#[query(output = String)]
+struct Show(&'static str);
+
+struct Shown {
+    setting: Setting,
+    bus: Bus,
+    _running: cqrs::Running,
+}
+
+impl Shown {
+    fn new() -> Self {
+        let setting = Setting::new();
+        let (running, _) = setting.start();
+        let model = setting.model.clone();
+        let bus = Bus::builder(setting.store.clone())
+            .aggregate::<Counter>()
+            .view(running.progress())
+            .query_handler(move |Show(counter)| {
+                let shown =
+                    model.read(|all| all.get(counter).cloned().unwrap_or_default().join(" "));
+                async move { Ok(shown) }
+            })
+            .build()
+            .unwrap();
+        Self { setting, bus, _running: running }
+    }
+
+    async fn add(&self, counter: &str, amount: i64) {
+        self.bus.send(add(counter, amount)).await.unwrap();
+    }
+}
+
+async fn next(updates: &mut Updates<Show>) -> String {
+    tokio::time::timeout(LONG, updates.next()).await.unwrap().unwrap()
+}
+
+async fn has_nothing(updates: &mut Updates<Show>) -> bool {
+    tokio::time::timeout(Duration::from_millis(100), updates.next()).await.is_err()
+}
+
+#[tokio::test]
+async fn an_answer_is_given_again_when_its_stream_changes() {
+    let shown = Shown::new();
+    shown.add("a", 1).await;
+    let mut updates = shown.bus.ask(Show("a")).updates(stream("a"));
+    // The view may not have seen the first command yet.
+    let mut first = next(&mut updates).await;
+    if first.is_empty() {
+        shown.add("a", 2).await;
+        first = next(&mut updates).await;
+    }
+    assert!(first.starts_with('1'), "{first}");
+    for amount in 10..30 {
+        shown.add("a", amount).await;
+        assert!(next(&mut updates).await.ends_with(&amount.to_string()));
+    }
+    // Others are not its concern.
+    shown.add("b", 1).await;
+    assert!(has_nothing(&mut updates).await);
+    // One who is slow gets the latest answer; a future that was dropped has lost nothing.
+    for amount in 40..45 {
+        shown.add("a", amount).await;
+    }
+    while !next(&mut updates).await.ends_with("44") {}
+    assert!(has_nothing(&mut updates).await);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_the_same_is_not_given_again() {
+    let shown = Shown::new();
+    let mut all = shown.bus.ask(Show("a")).updates(LogFilter::all().events_of::<CounterEvent>());
+    assert_eq!(next(&mut all).await, "");
+    shown.add("b", 1).await;
+    assert!(has_nothing(&mut all).await);
+    shown.add("a", 7).await;
+    assert_eq!(next(&mut all).await, "7");
+}
+
+#[tokio::test]
+async fn who_has_missed_too_many_changes_asks_once_more() {
+    let shown = Shown::new();
+    let mut updates = shown.bus.ask(Show("a")).updates(stream("a"));
+    assert_eq!(next(&mut updates).await, "");
+    shown.add("a", 1).await;
+    // More than are kept for one who does not listen.
+    for _ in 0..30 {
+        shown.setting.add("b", &[0; 50]).await;
+    }
+    assert_eq!(next(&mut updates).await, "1");
+    assert!(has_nothing(&mut updates).await);
+}
+
+#[tokio::test]
+async fn updates_begin_anew_after_all_have_gone() {
+    let shown = Shown::new();
+    for round in 1..=3 {
+        let mut updates = shown.bus.ask(Show("a")).updates(stream("a"));
+        let before = next(&mut updates).await;
+        shown.add("a", round).await;
+        let after = next(&mut updates).await;
+        assert!(after.len() > before.len() && after.ends_with(&round.to_string()), "{after}");
+        drop(updates);
+    }
+}
+
+#[tokio::test]
+async fn updates_tell_of_a_query_that_fails_and_go_on() {
+    let shown = Shown::new();
+    let bus = Bus::builder(shown.setting.store.clone()).build().unwrap();
+    let mut updates = bus.ask(Show("a")).updates(stream("a"));
+    let missing = updates.next().await.unwrap_err();
+    assert!(matches!(missing, QueryError::Unregistered { .. }), "{missing}");
+    assert!(updates.next().await.is_err());
+}
