@@ -2,12 +2,10 @@
 -- one transaction, so that the two always belong together.
 --
 -- How far behind everything is, and who does it:
---   SELECT name, version, in_service, slot, position, (SELECT max(position) FROM cqrs.events) - position AS behind,
---       CASE WHEN checkpoints.until > now() THEN coalesce(label, owner::text) END AS owner, now() - heard_at AS silent_for,
---       error
---   FROM cqrs.projections JOIN cqrs.checkpoints USING (name, version)
---   LEFT JOIN cqrs.members USING (name, version)
---   WHERE members.id IS NULL OR members.id = owner
+--   SELECT c.name, c.version, in_service, slot, position, (SELECT max(position) FROM cqrs.events) - position AS behind,
+--       label AS owner, now() - heard_at AS silent_for, error
+--   FROM cqrs.checkpoints AS c JOIN cqrs.projections USING (name, version)
+--   LEFT JOIN cqrs.members AS m ON m.name = c.name AND m.version = c.version AND id = owner AND c.until > now()
 --   ORDER BY name, version, slot;
 --
 -- A role that only runs projections whose tables the application makes needs, beside what the first migration lists,
@@ -259,7 +257,8 @@ $$;
 -- The tables of a version, with the schema they are in, as a list for a statement.
 CREATE FUNCTION cqrs.tables_of(version cqrs.projections) RETURNS text
 LANGUAGE sql STABLE AS $$
-    SELECT string_agg(format('%I.%I', CASE WHEN version.in_service THEN version.schema ELSE version.schema_beside END, made), ', ')
+    SELECT string_agg(
+        format('%I.%I', CASE WHEN version.in_service THEN version.schema ELSE version.schema_beside END, made), ', ')
     FROM unnest(version.tables) AS made
 $$;
 
@@ -302,6 +301,10 @@ BEGIN
     PERFORM FROM cqrs.projections WHERE name = of_name ORDER BY version FOR NO KEY UPDATE;
     SELECT * INTO served FROM cqrs.projections WHERE name = of_name AND in_service;
     SELECT * INTO successor FROM cqrs.projections WHERE name = of_name AND version = of_version AND NOT in_service;
+    IF served.version = of_version THEN
+        outcome := 'in service';
+        RETURN;
+    END IF;
     IF served.name IS NULL OR successor.name IS NULL THEN
         outcome := 'missing';
         RETURN;

@@ -12,9 +12,14 @@ SELECT
     extract(epoch FROM clock_timestamp() - begun.at)::float8 AS seconds
 FROM pg_catalog.pg_locks AS lock
     LEFT JOIN pg_catalog.pg_stat_activity AS session ON session.pid = lock.pid
-    -- A prepared transaction has no process; this is how it is named among the locks.
-    LEFT JOIN pg_catalog.pg_prepared_xacts AS prepared
-        ON lock.pid IS NULL AND lock.virtualtransaction = '-1/' || prepared.transaction
+    -- A prepared transaction has no process. It is found by the lock on its own id, which goes under the same name; the
+    -- name is not unique, so there may be several to choose from.
+    LEFT JOIN LATERAL (
+        SELECT string_agg(gid, '` or `' ORDER BY gid) AS gid, min(prepared) AS prepared
+        FROM pg_catalog.pg_locks AS own JOIN pg_catalog.pg_prepared_xacts ON transaction = own.transactionid
+        WHERE own.locktype = 'transactionid' AND own.mode = 'ExclusiveLock' AND own.pid IS NULL
+            AND own.virtualtransaction = lock.virtualtransaction
+    ) AS prepared ON lock.pid IS NULL
     CROSS JOIN LATERAL (SELECT coalesce(session.xact_start, prepared.prepared)) AS begun (at)
 WHERE lock.locktype = 'advisory' AND lock.mode = 'ShareLock' AND lock.granted AND lock.objsubid = 1
     -- The upper half of the key begins with the tag, 0x4351.

@@ -104,7 +104,7 @@ impl Page<'_> {
         let limit = self.limit - self.events.len();
         // As long as no payload has more than its share, all of them come at once.
         let share = (MAX_PAGE_BYTES - self.bytes) / limit;
-        let rows = self.store.connections().fetch(DOING, || {
+        let found = self.store.connections().fetch(DOING, || {
             sqlx::query(statement)
                 .bind(saturate(self.through.get()))
                 .bind(saturate(end.get()))
@@ -113,20 +113,32 @@ impl Page<'_> {
                 .bind(names(self.filter.event_types()))
                 .bind(saturate(share))
         });
-        let rows = rows.await?;
-        let mut taken = 0;
-        while taken < rows.len() && self.bytes < FULL_PAGE_BYTES {
-            let bytes = rows::payload_bytes(&rows[taken]);
-            self.bytes += bytes.map_err(|error| store_error(DOING, error))?;
-            taken += 1;
+        let found = found.await?;
+        let rows = self.within_bounds(&found)?;
+        let left_out = self.left_out(rows).await?;
+        for event in rows::events_with(rows, &left_out)? {
+            self.bytes += event.payload.len();
+            self.events.push(event);
         }
-        let left_out = self.left_out(&rows[..taken]).await?;
-        self.events.extend(rows::events_with(&rows[..taken], &left_out)?);
         self.through = match self.events.last() {
-            Some(last) if taken < rows.len() || taken == limit => last.position,
+            Some(last) if rows.len() < found.len() || rows.len() == limit => last.position,
             _ => end,
         };
         Ok(())
+    }
+
+    /// The rows that the page takes of those found: all, unless some payloads were left out and all are too many bytes.
+    fn within_bounds<'r>(&self, found: &'r [PgRow]) -> Result<&'r [PgRow], StoreError> {
+        let (mut rows, mut bytes) = (found.len(), self.bytes);
+        if found.iter().any(|row| rows::without_payload(row).is_some()) {
+            rows = 0;
+            while rows < found.len() && bytes < FULL_PAGE_BYTES {
+                let more = rows::payload_bytes(&found[rows]);
+                bytes += more.map_err(|error| store_error(DOING, error))?;
+                rows += 1;
+            }
+        }
+        Ok(&found[..rows])
     }
 
     /// The payloads that the statement left out, by position.

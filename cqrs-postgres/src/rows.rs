@@ -63,7 +63,8 @@ pub(crate) fn events_with(
             Some(stream) if is_of(row, stream) => Ok(stream.clone()),
             _ => stream(row),
         };
-        let payload = without_payload(row).and_then(|position| payloads.get(&position));
+        let left_out = if payloads.is_empty() { None } else { without_payload(row) };
+        let payload = left_out.and_then(|position| payloads.get(&position));
         let event = stream.and_then(|stream| event(row, stream, payload.unwrap_or(row)));
         events.push(event.map_err(|error| corrupt(row, &stream_text(row), error))?);
     }

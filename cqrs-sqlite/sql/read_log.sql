@@ -3,11 +3,12 @@
 --
 -- ?1 after this position, ?2 up to this one, ?3 at most so many
 -- ?4 categories and ?5 event types wanted: a JSON array of names, or null for all
--- ?6 a payload of more bytes is left out: `bytes` tells how large it is
+-- ?6 a payload of more bytes is left out; then `bytes` tells how large it is
 SELECT
     position, version, event_id, event_type, schema_version,
     CASE WHEN octet_length(payload) <= ?6 THEN payload END AS payload, correlation_id, causation_id, details,
-    recorded_at, category, key, octet_length(payload) AS bytes
+    recorded_at, category, key,
+    CASE WHEN octet_length(payload) > ?6 THEN octet_length(payload) END AS bytes
 FROM cqrs_events
 WHERE position > ?1 AND position <= ?2
     AND (?4 IS NULL OR category IN (SELECT value FROM json_each(?4)))

@@ -40,6 +40,6 @@ SELECT
     event.position, event.version, event.event_id, event.event_type, event.schema_version,
     CASE WHEN octet_length(event.payload) <= ?6 THEN event.payload END AS payload, event.correlation_id,
     event.causation_id, event.details, event.recorded_at, event.category, event.key,
-    octet_length(event.payload) AS bytes
+    CASE WHEN octet_length(event.payload) > ?6 THEN octet_length(event.payload) END AS bytes
 FROM found CROSS JOIN cqrs_events AS event ON event.position = found.position
 ORDER BY found.position

@@ -93,21 +93,32 @@ impl Page<'_> {
             .fetch_all(self.readers)
             .await
             .map_err(|failed| self.failed(failed))?;
-        let mut taken = 0;
-        while taken < found.len() && self.bytes < FULL_PAGE_BYTES {
-            let bytes = rows::payload_bytes(&found[taken]);
-            self.bytes += bytes.map_err(|failed| self.failed(failed))?;
-            taken += 1;
-        }
-        let left_out = self.left_out(&found[..taken]).await?;
-        for row in &found[..taken] {
-            self.events.push(rows::event_with(row, &left_out)?);
+        let rows = self.within_bounds(&found)?;
+        let left_out = self.left_out(rows).await?;
+        for row in rows {
+            let event = rows::event_with(row, &left_out)?;
+            self.bytes += event.payload.len();
+            self.events.push(event);
         }
         self.through = match self.events.last() {
-            Some(last) if taken < found.len() || taken == limit => last.position,
+            Some(last) if rows.len() < found.len() || rows.len() == limit => last.position,
             _ => end,
         };
         Ok(())
+    }
+
+    /// The rows that the page takes of those found: all, unless some payloads were left out and all are too many bytes.
+    fn within_bounds<'r>(&self, found: &'r [SqliteRow]) -> Result<&'r [SqliteRow], StoreError> {
+        let (mut rows, mut bytes) = (found.len(), self.bytes);
+        if found.iter().any(|row| rows::without_payload(row).is_some()) {
+            rows = 0;
+            while rows < found.len() && bytes < FULL_PAGE_BYTES {
+                let more = rows::payload_bytes(&found[rows]);
+                bytes += more.map_err(|error| self.failed(error))?;
+                rows += 1;
+            }
+        }
+        Ok(&found[..rows])
     }
 
     /// The payloads that the statement left out, by position.

@@ -68,7 +68,8 @@ pub(crate) fn event_with(
     row: &SqliteRow,
     payloads: &HashMap<i64, SqliteRow>,
 ) -> Result<RecordedEvent, StoreError> {
-    let payload = without_payload(row).and_then(|position| payloads.get(&position));
+    let left_out = if payloads.is_empty() { None } else { without_payload(row) };
+    let payload = left_out.and_then(|position| payloads.get(&position));
     stream_of(row)
         .and_then(|stream| decode(row, &stream, payload.unwrap_or(row)))
         .map_err(|why| not_an_event(row, None, why))
@@ -82,8 +83,10 @@ pub(crate) fn without_payload(row: &SqliteRow) -> Option<i64> {
 
 /// How large the payload is, in the row or left out.
 pub(crate) fn payload_bytes(row: &SqliteRow) -> Result<usize, sqlx::Error> {
-    let bytes: i64 = row.try_get("bytes")?;
-    usize::try_from(bytes).map_err(|error| sqlx::Error::Decode(error.into()))
+    match row.try_get::<Option<i64>, _>("bytes")? {
+        Some(bytes) => usize::try_from(bytes).map_err(|error| sqlx::Error::Decode(error.into())),
+        None => Ok(row.try_get::<&str, _>("payload")?.len()),
+    }
 }
 
 /// The event of a row of this stream.

@@ -29,6 +29,8 @@ pub struct SqliteStore {
     /// One connection: writers queue here in order of arrival rather than at the lock of the file, where SQLite polls.
     writer: SqlitePool,
     readers: SqlitePool,
+    /// The read models in the same file.
+    model: SqliteModel,
     board: NewsBoard,
 }
 
@@ -73,8 +75,12 @@ impl SqliteStore {
         let options = Self::options(":memory:");
         let pool = options.pool(1).connect_lazy_with(options.connection());
         prepare(&pool, "memory", "opening a store in memory").await?;
-        let board = NewsBoard::new();
-        Ok(Self { path: options.path.into(), readers: pool.clone(), writer: pool, board })
+        Ok(Self::new(options.path.into(), pool.clone(), pool))
+    }
+
+    fn new(path: Arc<Path>, writer: SqlitePool, readers: SqlitePool) -> Self {
+        let model = SqliteModel::new(path.clone(), writer.clone(), readers.clone());
+        Self { path, writer, readers, model, board: NewsBoard::new() }
     }
 
     /// Read models in the same file, over the connections of this store.
@@ -84,7 +90,7 @@ impl SqliteStore {
     /// [busy timeout](SqliteOptions::busy_timeout). A handler must not append through this store, nor send commands
     /// that do: it would wait for its own transaction, until an error of kind [`Busy`](StoreErrorKind::Busy) ends that.
     pub fn model(&self) -> SqliteModel {
-        SqliteModel::new(self.path.clone(), self.writer.clone(), self.readers.clone())
+        self.model.clone()
     }
 
     /// Waits for what is going on and closes the connections of this store, all its clones and models, which then fail
@@ -95,6 +101,7 @@ impl SqliteStore {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        self.model.close().await;
         debug!(path = %self.path.display(), "closed the store");
     }
 }
@@ -162,7 +169,7 @@ impl SqliteOptions {
         // A reader that is connected later must not make a new file in place of one that was removed.
         let readers = self.pool(self.readers).connect_lazy_with(options.pragma("query_only", "ON"));
         debug!(path = %path.display(), "opened the store");
-        Ok(SqliteStore { path: path.into(), writer, readers, board: NewsBoard::new() })
+        Ok(SqliteStore::new(path.into(), writer, readers))
     }
 
     fn connection(&self) -> SqliteConnectOptions {

@@ -84,8 +84,8 @@
 //!
 //! # Stores
 //!
-//! [`conformance`] is the suite that every store passes: one line in the tests of a store runs it. [`read_model`] is that
-//! of read models.
+//! [`conformance`] is the suite that every store passes: one line in the tests of a store runs it. [`read_model`] is
+//! that of read models.
 
 mod clock;
 pub mod conformance;

@@ -4,10 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs::{
-    EventStore, Projector, Rows, Running, SqliteStore, Store, StoreError, View,
-    sqlite,
-};
+use cqrs::{EventStore, Projector, Rows, Running, SqliteStore, Store, StoreError, View, sqlite};
 
 use crate::views::{Balance, Movement, RefusedInstruction};
 

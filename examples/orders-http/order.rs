@@ -17,7 +17,7 @@ pub enum OrderEvent {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(into = "&'static str")]
 pub enum Status {
     #[default]
     Missing,
@@ -28,19 +28,44 @@ pub enum Status {
     Cancelled,
 }
 
+impl Status {
+    pub const ALL: [Self; 6] =
+        [Self::Missing, Self::Open, Self::Placed, Self::Paid, Self::Shipped, Self::Cancelled];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Open => "open",
+            Self::Placed => "placed",
+            Self::Paid => "paid",
+            Self::Shipped => "shipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl From<Status> for &'static str {
+    fn from(status: Status) -> Self {
+        status.name()
+    }
+}
+
+/// The most that an order may come to: a number that every column and every reader of JSON holds exactly.
+const MOST_CENTS: u64 = 1_000_000_000_000;
+
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum OrderError {
     #[error("there is no order with this id")]
     NotFound,
     #[error("there is an order with this id already")]
     Exists,
-    #[error("that can't be done to an order that is {0:?}")]
+    #[error("that can't be done to an order that is {}", .0.name())]
     WrongStatus(Status),
     #[error("the order has no lines")]
     Empty,
     #[error("a quantity must be between 1 and 1000")]
     Quantity,
-    #[error("the total is more than can be counted")]
+    #[error("the total is more than {MOST_CENTS} cents")]
     TooMuch,
     #[error("only {available} of `{product}` are in stock")]
     OutOfStock { product: String, available: u32 },
@@ -99,7 +124,7 @@ impl Handle<OrderCommand> for Order {
                 ensure((1..=1000).contains(&quantity), OrderError::Quantity)?;
                 let line = cents_each.checked_mul(quantity.into());
                 let total = line.and_then(|cents| self.total_cents.checked_add(cents));
-                ensure(total.is_some(), OrderError::TooMuch)?;
+                ensure(total.is_some_and(|cents| cents <= MOST_CENTS), OrderError::TooMuch)?;
                 let held = self.lines.get(&product).copied().unwrap_or_default();
                 ensure(held.checked_add(quantity).is_some(), OrderError::Quantity)?;
                 emit(OrderEvent::LineAdded { product, quantity, cents_each })
@@ -142,6 +167,25 @@ mod tests {
         given([started(), line])
             .when(OrderCommand::Place { order: "o-1".into() })
             .then([OrderEvent::Placed { total_cents: 1350 }]);
+    }
+
+    #[test]
+    fn no_order_comes_to_more_than_can_be_shown() {
+        let add = |cents_each| OrderCommand::AddLine {
+            order: "o-1".into(),
+            product: "tea".into(),
+            quantity: 2,
+            cents_each,
+        };
+        for too_much in [MOST_CENTS / 2 + 1, u64::MAX] {
+            given(started()).when(add(too_much)).then_err(OrderError::TooMuch);
+        }
+        let (product, cents_each) = ("tea".into(), MOST_CENTS / 2);
+        given(started()).when(add(cents_each)).then(OrderEvent::LineAdded {
+            product,
+            quantity: 2,
+            cents_each,
+        });
     }
 
     #[test]

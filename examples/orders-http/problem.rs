@@ -5,10 +5,11 @@ use std::fmt::Display;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cqrs::{DispatchError, LoadError};
+use cqrs::{DispatchError, InvalidStreamId, LoadError, QueryError};
 use serde::Serialize;
 
 use crate::order::OrderError;
+use crate::queries::ReadError;
 use crate::stock::StockError;
 
 /// What is wrong with a request, or with the service.
@@ -97,12 +98,42 @@ impl<E: Into<Problem> + std::error::Error> From<DispatchError<E>> for Problem {
     }
 }
 
+/// The same for a query.
+impl<E: Into<Problem> + std::error::Error> From<QueryError<E>> for Problem {
+    fn from(error: QueryError<E>) -> Self {
+        match error {
+            QueryError::Failed(error) => error.into(),
+            QueryError::NotYet(_) => Self::unavailable(&"the orders do not show it yet"),
+            QueryError::Store(error) if error.may_retry() => {
+                Self::unavailable(&"the store is busy")
+            }
+            QueryError::Stopped(error) => Self::unavailable(&error),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        if error.is_outage {
+            return Self::unavailable(&"the orders can't be read just now");
+        }
+        Self::internal(&error)
+    }
+}
+
 impl From<OrderError> for Problem {
     fn from(error: OrderError) -> Self {
         match error {
             OrderError::NotFound => Self::not_found(&error),
             error => Self::invalid(&error),
         }
+    }
+}
+
+impl From<InvalidStreamId> for Problem {
+    fn from(error: InvalidStreamId) -> Self {
+        Self::not_found(&error)
     }
 }
 
@@ -115,7 +146,7 @@ impl From<StockError> for Problem {
 impl From<LoadError> for Problem {
     fn from(error: LoadError) -> Self {
         match error {
-            LoadError::Stream(error) => Self::not_found(&error),
+            LoadError::Stream(error) => error.into(),
             error if error.may_retry() => Self::unavailable(&"the store is busy"),
             error => Self::internal(&error),
         }

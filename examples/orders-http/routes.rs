@@ -1,23 +1,40 @@
 //! The HTTP interface: requests become commands, outcomes become responses.
 
-use axum::extract::{FromRequest, Path, State};
+use axum::extract::{FromRef, FromRequest, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use cqrs::prelude::*;
-use cqrs::{DispatchContext, Loaded, Version};
-use serde::{Deserialize, Serialize};
+use cqrs::{DispatchContext, LogFilter, StreamId, Version};
+use serde::Deserialize;
 
 use crate::checkout::{CancelOrder, PlaceOrder};
-use crate::order::{Order, OrderCommand};
+use crate::live::{self, Stopping};
+use crate::order::{Order, OrderCommand, OrderEvent};
 use crate::problem::Problem;
+use crate::queries::{NewestOrders, ShowOrder};
 use crate::stock::{Stock, StockCommand};
+use crate::view::OrderRow;
 
-/// The service over this bus. A bus is cheap to clone, so it is the state itself.
-pub fn router(bus: Bus) -> Router {
+/// How many orders are shown together.
+const NEWEST: NewestOrders = NewestOrders { count: 50 };
+
+/// What handlers need. A bus is cheap to clone.
+#[derive(Clone, FromRef)]
+struct Service {
+    bus: Bus,
+    stopping: Stopping,
+}
+
+/// The service over this bus.
+pub fn router(bus: Bus, stopping: Stopping) -> Router {
     Router::new()
+        .route("/", get(page))
+        .route("/orders", get(newest_orders))
+        .route("/orders/live", get(newest_orders_live))
         .route("/orders/{order}", get(show_order).put(start_order))
+        .route("/orders/{order}/live", get(show_order_live))
         .route("/orders/{order}/lines", post(add_line))
         .route("/orders/{order}/place", post(place_order))
         .route("/orders/{order}/pay", post(pay_order))
@@ -26,7 +43,15 @@ pub fn router(bus: Bus) -> Router {
         .route("/stock/{product}", get(show_stock))
         .route("/stock/{product}/deliveries", post(deliver))
         .fallback(|| async { Problem::not_found(&"there is nothing at this address") })
-        .with_state(bus)
+        .with_state(Service { bus, stopping })
+}
+
+/// The live page: one file, which talks to nobody but this service.
+async fn page() -> Response {
+    const POLICY: &str = "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; \
+                          script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+    let headers = [(header::CONTENT_SECURITY_POLICY, POLICY)];
+    (headers, Html(include_str!("page.html"))).into_response()
 }
 
 /// A JSON body whose errors are problems like all others.
@@ -46,8 +71,8 @@ async fn start_order(
     Body(NewOrder { customer }): Body<NewOrder>,
 ) -> Result<Response, Problem> {
     let start = OrderCommand::Start { order, customer };
-    let committed = bus.send(start).context(context(&headers)?).await?;
-    Ok((StatusCode::CREATED, Done(committed)).into_response())
+    let done = bus.send(start).context(context(&headers)?).await?;
+    Ok(shown(&bus, done, StatusCode::CREATED).await)
 }
 
 #[derive(Deserialize)]
@@ -62,18 +87,20 @@ async fn add_line(
     Path(order): Path<String>,
     headers: HeaderMap,
     Body(line): Body<NewLine>,
-) -> Result<Done, Problem> {
+) -> Result<Response, Problem> {
     let NewLine { product, quantity, cents_each } = line;
     let add = OrderCommand::AddLine { order, product, quantity, cents_each };
-    Ok(Done(bus.send(add).context(context(&headers)?).await?))
+    let done = bus.send(add).context(context(&headers)?).await?;
+    Ok(shown(&bus, done, StatusCode::OK).await)
 }
 
 async fn place_order(
     State(bus): State<Bus>,
     Path(order): Path<String>,
     headers: HeaderMap,
-) -> Result<Done, Problem> {
-    Ok(Done(bus.send(PlaceOrder { order }).context(context(&headers)?).await?))
+) -> Result<Response, Problem> {
+    let done = bus.send(PlaceOrder { order }).context(context(&headers)?).await?;
+    Ok(shown(&bus, done, StatusCode::OK).await)
 }
 
 #[derive(Deserialize)]
@@ -86,9 +113,10 @@ async fn pay_order(
     Path(order): Path<String>,
     headers: HeaderMap,
     Body(Payment { reference }): Body<Payment>,
-) -> Result<Done, Problem> {
+) -> Result<Response, Problem> {
     let pay = OrderCommand::Pay { order, reference };
-    Ok(Done(bus.send(pay).context(context(&headers)?).await?))
+    let done = bus.send(pay).context(context(&headers)?).await?;
+    Ok(shown(&bus, done, StatusCode::OK).await)
 }
 
 #[derive(Deserialize)]
@@ -101,9 +129,10 @@ async fn ship_order(
     Path(order): Path<String>,
     headers: HeaderMap,
     Body(Shipment { parcel }): Body<Shipment>,
-) -> Result<Done, Problem> {
+) -> Result<Response, Problem> {
     let ship = OrderCommand::Ship { order, parcel };
-    Ok(Done(bus.send(ship).context(context(&headers)?).await?))
+    let done = bus.send(ship).context(context(&headers)?).await?;
+    Ok(shown(&bus, done, StatusCode::OK).await)
 }
 
 #[derive(Deserialize)]
@@ -116,16 +145,38 @@ async fn cancel_order(
     Path(order): Path<String>,
     headers: HeaderMap,
     Body(Cancellation { reason }): Body<Cancellation>,
-) -> Result<Done, Problem> {
+) -> Result<Response, Problem> {
     let cancel = CancelOrder { order, reason };
-    Ok(Done(bus.send(cancel).context(context(&headers)?).await?))
+    let done = bus.send(cancel).context(context(&headers)?).await?;
+    Ok(shown(&bus, done, StatusCode::OK).await)
 }
 
 async fn show_order(
     State(bus): State<Bus>,
     Path(order): Path<String>,
 ) -> Result<Response, Problem> {
-    show(&bus.load::<Order>(&order).await?)
+    let shown = bus.ask(ShowOrder { order: order.clone() }).await?;
+    let row = shown.ok_or_else(|| Problem::not_found(&format!("there is no order `{order}`")))?;
+    let tag = [(header::ETAG, entity_tag(Version::new(row.version)))];
+    Ok((tag, Json(row)).into_response())
+}
+
+async fn show_order_live(
+    State(bus): State<Bus>,
+    State(stopping): State<Stopping>,
+    Path(order): Path<String>,
+) -> Result<Response, Problem> {
+    let stream = StreamId::new(Order::CATEGORY, &order)?;
+    Ok(live::events(bus.ask(ShowOrder { order }).updates(stream), stopping))
+}
+
+async fn newest_orders(State(bus): State<Bus>) -> Result<Json<Vec<OrderRow>>, Problem> {
+    Ok(Json(bus.ask(NEWEST).await?))
+}
+
+async fn newest_orders_live(State(bus): State<Bus>, State(stopping): State<Stopping>) -> Response {
+    let order_events = LogFilter::all().events_of::<OrderEvent>();
+    live::events(bus.ask(NEWEST).updates(order_events), stopping)
 }
 
 #[derive(Deserialize)]
@@ -140,18 +191,15 @@ async fn deliver(
     Body(Delivery { quantity }): Body<Delivery>,
 ) -> Result<Done, Problem> {
     let deliver = StockCommand::Deliver { product, quantity };
-    Ok(Done(bus.send(deliver).context(context(&headers)?).await?))
+    let committed = bus.send(deliver).context(context(&headers)?).await?;
+    Ok(Done { committed, order: None })
 }
 
 async fn show_stock(
     State(bus): State<Bus>,
     Path(product): Path<String>,
 ) -> Result<Response, Problem> {
-    show(&bus.load::<Stock>(&product).await?)
-}
-
-/// An aggregate as a response, with its version as the entity tag.
-fn show<A: Aggregate + Serialize>(loaded: &Loaded<A>) -> Result<Response, Problem> {
+    let loaded = bus.load::<Stock>(&product).await?;
     if !loaded.exists() {
         return Err(Problem::not_found(&format!("there is no {}", loaded.stream)));
     }
@@ -159,17 +207,38 @@ fn show<A: Aggregate + Serialize>(loaded: &Loaded<A>) -> Result<Response, Proble
     Ok((tag, Json(&loaded.state)).into_response())
 }
 
+/// The outcome of a command about an order, with the order as it is now: a client reads what it has written.
+///
+/// What is done is done. When the order can't be read in time, the answer is "accepted", without it.
+async fn shown(bus: &Bus, done: Committed, status: StatusCode) -> Response {
+    let order = done.stream.key().to_owned();
+    match bus.ask(ShowOrder { order }).after(&done).await {
+        Ok(order) => (status, Done { committed: done, order }).into_response(),
+        Err(error) => {
+            eprintln!("orders-http: {error}");
+            let done = Done { committed: done, order: None };
+            (StatusCode::ACCEPTED, done).into_response()
+        }
+    }
+}
+
 /// The outcome of a command, with the new version as the entity tag.
-struct Done(Committed);
+struct Done {
+    committed: Committed,
+    order: Option<OrderRow>,
+}
 
 impl IntoResponse for Done {
     fn into_response(self) -> Response {
-        let Self(committed) = self;
+        let Self { committed, order } = self;
         let tag = [(header::ETAG, entity_tag(committed.version))];
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "version": committed.version,
             "position": committed.position,
         });
+        if let Some(order) = order {
+            body["order"] = serde_json::json!(order);
+        }
         (tag, Json(body)).into_response()
     }
 }

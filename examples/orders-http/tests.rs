@@ -1,22 +1,37 @@
 //! The service as a client sees it.
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, BodyDataStream, to_bytes};
 use axum::http::{Method, Request, StatusCode};
-use cqrs::SqliteStore;
+use cqrs::{Running, SqliteStore};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
-use crate::{build_bus, routes};
+use crate::live::Stopping;
+use crate::{build_bus, routes, start_view};
 
-struct Client(Router);
+const LONG: Duration = Duration::from_mins(1);
+
+struct Client {
+    router: Router,
+    store: SqliteStore,
+    view: Option<Running>,
+    stop: watch::Sender<bool>,
+}
 
 impl Client {
     async fn new() -> Self {
         let store = SqliteStore::in_memory().await.unwrap();
-        Self(routes::router(build_bus(Arc::new(store)).unwrap()))
+        let view = start_view(store.clone(), store.model()).await.unwrap();
+        let bus = build_bus(store.clone(), store.model(), &view).unwrap();
+        let view = Some(view);
+        let (stop, stopping) = Stopping::new();
+        Self { router: routes::router(bus, stopping), store, view, stop }
     }
 
     /// Sends a request with these headers; returns status, content type, and body.
@@ -35,7 +50,7 @@ impl Client {
             request = request.header("content-type", "application/json");
         }
         let request = request.body(Body::from(body.to_string())).unwrap();
-        let response = self.0.clone().oneshot(request).await.unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status();
         let content_type = response.headers()["content-type"].to_str().unwrap().to_owned();
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
@@ -53,6 +68,15 @@ impl Client {
         body
     }
 
+    /// The stream of events at this address.
+    async fn live(&self, path: &str) -> Live {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Live { body: response.into_body().into_data_stream(), unread: String::new() }
+    }
+
     /// An order of two packets of tea, of which `stock` are in stock.
     async fn with_order(stock: u32) -> Self {
         let client = Self::new().await;
@@ -64,6 +88,36 @@ impl Client {
         let line = json!({"product": "tea", "quantity": 2, "cents_each": 450});
         assert_eq!(client.post("/orders/o-1/lines", line).await.0, StatusCode::OK);
         client
+    }
+}
+
+struct Live {
+    body: BodyDataStream,
+    unread: String,
+}
+
+impl Live {
+    /// The next event, as its type and its data; nothing at the end of the stream.
+    async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            while let Some((block, rest)) = self.unread.split_once("\n\n") {
+                let field = |name| block.lines().find_map(|line: &str| line.strip_prefix(name));
+                let event = field("event: ").unwrap_or("message").to_owned();
+                let data = field("data: ").map(|data| serde_json::from_str(data).unwrap());
+                self.unread = rest.to_owned();
+                if let Some(data) = data {
+                    return Some((event, data));
+                }
+            }
+            let bytes = tokio::time::timeout(LONG, self.body.next()).await.unwrap()?;
+            self.unread.push_str(str::from_utf8(&bytes.unwrap()).unwrap());
+        }
+    }
+
+    async fn answer(&mut self) -> Value {
+        let (event, data) = self.next().await.unwrap();
+        assert_eq!(event, "message", "{data}");
+        data
     }
 }
 
@@ -148,6 +202,79 @@ async fn a_cancelled_order_releases_its_stock() {
     let (status, _) = client.post("/orders/o-1/cancel", json!({"reason": "late"})).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(client.get("/stock/tea").await["available"], 10);
+}
+
+#[tokio::test]
+async fn the_response_to_a_command_has_the_order_as_it_then_is() {
+    let client = Client::with_order(10).await;
+    for quantity in 3..20 {
+        let line = json!({"product": "tea", "quantity": 1, "cents_each": 450});
+        let (status, body) = client.post("/orders/o-1/lines", line).await;
+        assert_eq!((status, &body["order"]["lines"]["tea"]), (StatusCode::OK, &json!(quantity)));
+        assert_eq!(body["version"], body["order"]["version"]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_done_while_orders_can_not_be_read_is_accepted() {
+    let mut client = Client::with_order(10).await;
+    client.view.take().unwrap().stop().await;
+    let (status, body) = client.post("/orders/o-1/place", Value::Null).await;
+    assert_eq!((status, &body["version"]), (StatusCode::ACCEPTED, &json!(3)));
+    assert_eq!(body.get("order"), None);
+}
+
+#[tokio::test]
+async fn the_newest_orders_come_first_and_again_when_they_change() {
+    let client = Client::new().await;
+    let mut live = client.live("/orders/live").await;
+    assert_eq!(live.answer().await, json!([]));
+    for (order, ids) in [("o-1", json!(["o-1"])), ("o-2", json!(["o-2", "o-1"]))] {
+        let body = json!({"customer": "<b>c</b>"});
+        client.send(Method::PUT, &format!("/orders/{order}"), &[], body).await;
+        let orders = live.answer().await;
+        let shown: Value =
+            orders.as_array().unwrap().iter().map(|order| &order["id"]).cloned().collect();
+        assert_eq!(shown, ids);
+        assert_eq!(client.get("/orders").await, orders);
+    }
+    client.post("/orders/o-1/cancel", json!({"reason": "late"})).await;
+    assert_eq!(live.answer().await[1]["status"], "cancelled");
+}
+
+#[tokio::test]
+async fn an_order_is_followed_by_itself() {
+    let client = Client::new().await;
+    let mut live = client.live("/orders/o-1/live").await;
+    assert_eq!(live.answer().await, Value::Null);
+    for order in ["o-2", "o-1"] {
+        let path = format!("/orders/{order}");
+        client.send(Method::PUT, &path, &[], json!({"customer": "c-1"})).await;
+    }
+    let order = live.answer().await;
+    assert_eq!((&order["id"], &order["status"]), (&json!("o-1"), &json!("open")));
+}
+
+#[tokio::test]
+async fn a_failure_is_told_and_ends_the_stream() {
+    let client = Client::new().await;
+    client.store.close().await;
+    let mut live = client.live("/orders/live").await;
+    let (event, problem) = live.next().await.unwrap();
+    assert_eq!((&*event, &problem["status"]), ("problem", &json!(503)));
+    assert_eq!(live.next().await, None);
+}
+
+#[tokio::test]
+async fn streams_end_with_the_service() {
+    let client = Client::new().await;
+    let mut live = client.live("/orders/live").await;
+    live.answer().await;
+    let mut end = pin!(live.next());
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut end).await;
+    assert!(early.is_err(), "{early:?}");
+    client.stop.send_replace(true);
+    assert_eq!(end.await, None);
 }
 
 #[tokio::test]

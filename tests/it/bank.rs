@@ -1,35 +1,21 @@
 //! The example `bank` as a user runs it: killed at any moment, it goes on where it was.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::time::Duration;
 
+use cqrs::{EventStore, LogFilter, Position, PostgresStore, RecordedEvent, SqliteStore};
 use serde_json::Value;
+
+use crate::examples::example;
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/bank/sample.ndjson");
 
-/// The program, built as part of the workspace if it is not there yet.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--workspace", "--example", "bank"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .unwrap();
-        assert!(status.success());
-        let own = std::env::current_exe().unwrap();
-        let profile = own.ancestors().nth(2).unwrap();
-        profile.join("examples/bank")
-    })
-}
-
 fn bank(store: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program());
-    command.args(["--store", store]).args(arguments).stdin(Stdio::null());
+    let mut command = example("bank");
+    command.args(["--store", store]).args(arguments);
     command
 }
 
@@ -134,6 +120,123 @@ impl Expected {
     }
 }
 
+/// The rows of the tables of the bank, as text: what is in the database, or what should be.
+#[derive(Debug, Default, PartialEq)]
+struct Tables {
+    balances: BTreeMap<String, (String, i64, bool)>,
+    /// Account, number, cents, counterparty, instruction.
+    statement: BTreeSet<String>,
+    /// Position, instruction, reason.
+    refusals: BTreeSet<String>,
+}
+
+fn is_postgres(store: &str) -> bool {
+    store.starts_with("postgres")
+}
+
+impl Tables {
+    /// What is in the database.
+    async fn of(store: &str) -> Self {
+        let account = "SELECT account || '|' || owner || '|' || CAST(cents AS TEXT) || '|' || \
+                       CASE WHEN closed THEN 'closed' ELSE 'open' END FROM balances";
+        let balances = texts(store, account).await.into_iter().map(|row| {
+            let columns: Vec<&str> = row.split('|').collect();
+            let [account, owner, cents, state] = columns[..] else { panic!("{row}") };
+            (account.to_owned(), (owner.to_owned(), cents.parse().unwrap(), state == "closed"))
+        });
+        let balances = balances.collect();
+        let movement = "SELECT account || '|' || CAST(number AS TEXT) || '|' || CAST(cents AS TEXT) \
+                        || '|' || COALESCE(counterparty, '') || '|' || instruction FROM statement";
+        let refusal =
+            "SELECT CAST(position AS TEXT) || '|' || instruction || '|' || reason FROM refusals";
+        let statement = texts(store, movement).await;
+        let refusals = texts(store, refusal).await;
+        let tables = Self {
+            balances,
+            statement: statement.iter().cloned().collect(),
+            refusals: refusals.iter().cloned().collect(),
+        };
+        assert_eq!(tables.statement.len(), statement.len());
+        assert_eq!(tables.refusals.len(), refusals.len());
+        tables
+    }
+
+    /// What the events in the log come to.
+    async fn of_log(store: &str) -> Self {
+        let store: Arc<dyn EventStore> = if is_postgres(store) {
+            Arc::new(PostgresStore::connect(store).await.unwrap())
+        } else {
+            Arc::new(SqliteStore::open(store).await.unwrap())
+        };
+        let mut tables = Self::default();
+        let mut position = Position::START;
+        loop {
+            let page = store.read_log(&LogFilter::all(), position, 1_000).await.unwrap();
+            if page.events.is_empty() {
+                store.close().await;
+                return tables;
+            }
+            for event in &page.events {
+                tables.apply(event);
+            }
+            position = page.through;
+        }
+    }
+
+    fn apply(&mut self, event: &RecordedEvent) {
+        let payload: Value = serde_json::from_str(event.payload.as_str()).unwrap();
+        let text = |name: &str| payload[name].as_str().unwrap_or_default();
+        if &*event.event_type == "instruction.refused" {
+            let (instruction, reason) = (text("instruction"), text("reason"));
+            self.refusals.insert(format!("{}|{instruction}|{reason}", event.position));
+            return;
+        }
+        let cents = payload.get("cents").and_then(Value::as_i64).unwrap_or_default();
+        let (cents, other) = match &*event.event_type {
+            "account.withdrawn" => (-cents, ""),
+            "account.transfer_sent" => (-cents, text("to")),
+            "account.transfer_returned" => (cents, text("to")),
+            "account.transfer_received" => (cents, text("from")),
+            _ => (cents, ""),
+        };
+        let account = event.stream.key();
+        let row = self.balances.entry(account.to_owned()).or_default();
+        row.1 += cents;
+        match &*event.event_type {
+            "account.opened" => row.0 = text("owner").to_owned(),
+            "account.closed" => row.2 = true,
+            _ => {}
+        }
+        let instruction = &event.metadata.details.extra["instruction"];
+        let version = event.version;
+        self.statement.insert(format!("{account}|{version}|{cents}|{other}|{instruction}"));
+    }
+}
+
+/// The texts that a statement selects.
+async fn texts(store: &str, sql: &'static str) -> Vec<String> {
+    if is_postgres(store) {
+        let pool = sqlx::PgPool::connect(store).await.unwrap();
+        return sqlx::query_scalar(sql).fetch_all(&pool).await.unwrap();
+    }
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{store}")).await.unwrap();
+    sqlx::query_scalar(sql).fetch_all(&pool).await.unwrap()
+}
+
+/// The rows are what the events come to, and both what arithmetic says.
+async fn the_tables_are_right(store: &str) {
+    let (tables, of_log) = (Tables::of(store).await, Tables::of_log(store).await);
+    assert_eq!(tables, of_log);
+    let expected = Expected::of_sample();
+    let balances = tables.balances.iter();
+    let balances: BTreeMap<_, _> =
+        balances.map(|(account, row)| (account.clone(), row.1.cast_unsigned())).collect();
+    assert_eq!(balances, expected.balances);
+    let closed = tables.balances.into_iter().filter(|(_, row)| row.2);
+    assert_eq!(closed.map(|(account, _)| account).collect::<HashSet<_>>(), expected.closed);
+    assert_eq!(tables.refusals.len(), expected.refused.len());
+}
+
 /// Rows of a block of the summary: the first and the last word of each line.
 fn rows(stdout: &str, title: &str) -> Vec<(String, String)> {
     let block = stdout.lines().skip_while(|line| !line.starts_with(title)).skip(1);
@@ -145,8 +248,8 @@ fn rows(stdout: &str, title: &str) -> Vec<(String, String)> {
     .collect()
 }
 
-#[test]
-fn the_sample_comes_to_what_arithmetic_says() {
+#[tokio::test]
+async fn the_sample_comes_to_what_arithmetic_says() {
     let (_directory, store) = file();
     let (stdout, stderr) = run(&store, &["--details"]);
     let expected = Expected::of_sample();
@@ -173,22 +276,43 @@ fn the_sample_comes_to_what_arithmetic_says() {
     let (again, _) = run(&store, &["--details"]);
     assert!(again.contains("nothing was left to do"), "{again}");
     assert_eq!(books(&again), books(&stdout));
+    the_tables_are_right(&store).await;
+
+    let (account, (_, cents, _)) =
+        Tables::of(&store).await.balances.into_iter().max_by_key(|(_, row)| row.1).unwrap();
+    let (statement, _) = run(&store, &["--statement", &account]);
+    let lines: Vec<&str> = statement.lines().collect();
+    let units = cents / 100;
+    let shown = format!("{} {:03}.{:02}", units / 1_000, units % 1_000, cents % 100);
+    assert!(lines[0].starts_with(&account) && lines[0].ends_with(&shown), "{statement}");
+    assert!(
+        lines[3].contains("  opened  ") && lines.last().unwrap().contains(&shown),
+        "{statement}"
+    );
+    let unknown = bank(&store, &["--statement", "nobody"]).output().unwrap();
+    assert!(!unknown.status.success());
+    assert_eq!(
+        String::from_utf8(unknown.stderr).unwrap(),
+        "bank: there is no account \"nobody\"\n"
+    );
 }
 
-#[test]
-fn g3_a_bank_killed_at_any_moment_goes_on_with_nothing_lost_or_doubled() {
+#[tokio::test]
+async fn g3_g7_a_bank_killed_at_any_moment_goes_on_with_nothing_lost_or_doubled() {
     let (_directory, reference) = file();
     let (_other, store) = file();
     let uninterrupted = run(&reference, &["--details"]).0;
     assert_eq!(books(&run_with_kills(&store)), books(&uninterrupted));
+    the_tables_are_right(&store).await;
 }
 
 #[tokio::test]
-async fn g3_a_bank_on_postgres_killed_at_any_moment_goes_on_with_nothing_lost_or_doubled() {
+async fn g3_g7_a_bank_on_postgres_killed_at_any_moment_goes_on_with_nothing_lost_or_doubled() {
     let (_directory, reference) = file();
     let uninterrupted = run(&reference, &["--details"]).0;
     let database = cqrs_test_harness::postgres().unwrap().database("bank").await.unwrap();
     assert_eq!(books(&run_with_kills(&database.url())), books(&uninterrupted));
+    the_tables_are_right(&database.url()).await;
 }
 
 #[test]

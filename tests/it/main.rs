@@ -5,8 +5,10 @@
 mod bank;
 mod bus;
 mod domain;
+mod examples;
 mod guarantees;
 mod layers;
+mod page;
 mod project;
 mod projections;
 mod properties;

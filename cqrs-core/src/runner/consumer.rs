@@ -150,7 +150,16 @@ impl<V: View, M: Rows<V>> Consumer for Folds<V, M> {
         if !keys.is_empty() {
             let loaded = model.load(transaction, &keys).await;
             for row in loaded.map_err(|error| failed(error.into()))? {
-                rows.insert(row.key(), Row { row: Some(row), is_stored: true });
+                let key = row.key();
+                let Some(asked) = rows.get_mut(&key) else {
+                    let error = format!(
+                        "view `{}` was asked for other rows than the one with key {key:?}: a key that does not come back \
+                         from its column as it was, such as a time finer than a microsecond, can't be one",
+                        V::NAME
+                    );
+                    return Err(Failure::new(None, error));
+                };
+                *asked = Row { row: Some(row), is_stored: true };
             }
         }
         for (index, (received, (event, keys))) in events.iter().zip(&decoded).enumerate() {

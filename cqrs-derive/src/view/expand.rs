@@ -105,11 +105,8 @@ fn numbers(columns: &[usize]) -> TokenStream {
 /// `type Key`, `key` and `key_values`. The key is the value of one field, or a tuple of several.
 fn key(View { cqrs, key_span, columns, key, .. }: &View) -> TokenStream {
     let key: Vec<&Column> = key.iter().map(|number| &columns[*number]).collect();
-    // Where rustc points when the type can't be a key.
-    let at = match &*key {
-        [column] => column.span(),
-        _ => located(*key_span),
-    };
+    // Where rustc points when a tuple can't be a key; the type of one field it finds by itself.
+    let at = located(*key_span);
     let bindings: Vec<Ident> = (0..key.len()).map(|index| format_ident!("__key{index}")).collect();
     let types = key.iter().map(|column| &column.type_);
     let clones = key.iter().map(|column| {

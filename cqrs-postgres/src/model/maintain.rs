@@ -1,5 +1,8 @@
 //! What those do who look after projections.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
 use async_trait::async_trait;
 use cqrs_core::{
     Maintain, Parked, ParkedRequest, Position, ProjectionState, PutInService, SlotState,
@@ -7,7 +10,6 @@ use cqrs_core::{
 };
 use sqlx::postgres::PgRow;
 use sqlx::{Error, Row};
-use std::time::Duration;
 use uuid::Uuid;
 
 use super::{PostgresModel, foreign, number, only, parked, small};
@@ -98,7 +100,9 @@ impl Maintain for PostgresModel {
         caught_up: bool,
     ) -> Result<PutInService, StoreError> {
         let doing = format!("putting projection `{name}` v{version} into service");
+        let attempts = AtomicU32::new(0);
         let rows = self.connections.fetch(&doing, || {
+            attempts.fetch_add(1, Ordering::Relaxed);
             sqlx::query(include_str!("../../sql/put_in_service.sql"))
                 .bind(name)
                 .bind(i64::from(version))
@@ -109,7 +113,9 @@ impl Maintain for PostgresModel {
         let row = only(&rows).map_err(failed)?;
         match row.try_get("outcome").map_err(failed)? {
             "done" => Ok(PutInService::Done),
-            "missing" => Ok(PutInService::Missing),
+            // The connection broke after it was done.
+            "in service" if attempts.into_inner() > 1 => Ok(PutInService::Done),
+            "in service" | "missing" => Ok(PutInService::Missing),
             "behind" => {
                 let position = |column| number(row, column).map(Position::new).map_err(failed);
                 Ok(PutInService::Behind(position("seen")?, position("furthest")?))
@@ -124,12 +130,23 @@ impl Maintain for PostgresModel {
     /// With kind [`Busy`](StoreErrorKind::Busy) when its tables are in use for longer than a second.
     async fn remove(&self, name: &str, version: u32) -> Result<bool, StoreError> {
         let doing = format!("removing projection `{name}` v{version}");
+        let attempts = AtomicU32::new(0);
         let rows = self.connections.fetch(&doing, || {
+            attempts.fetch_add(1, Ordering::Relaxed);
             sqlx::query(include_str!("../../sql/remove.sql")).bind(name).bind(i64::from(version))
         });
         let rows = rows.await?;
         let was_there = only(&rows).and_then(|row| row.try_get("was_there"));
-        was_there.map_err(|error| store_error(&doing, error))
+        let was_there: bool = was_there.map_err(|error| store_error(&doing, error))?;
+        // The connection may have broken after it was done.
+        Ok(was_there || (attempts.into_inner() > 1 && !self.has(name, version).await?))
+    }
+}
+
+impl PostgresModel {
+    async fn has(&self, name: &str, version: u32) -> Result<bool, StoreError> {
+        let states = self.projections(Some(name)).await?;
+        Ok(states.iter().any(|state| state.version == version))
     }
 }
 

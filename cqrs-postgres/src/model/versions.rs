@@ -138,11 +138,11 @@ impl Making<'_> {
             ),
             _ => store_error(&self.doing, error),
         })?;
+        // First; what the application finds it finds, too.
         let literal = quoted(schema).replace('\'', "''");
         self.execute(format!(
-            "SET LOCAL cqrs.search_path = ''; \
-             SELECT set_config('cqrs.search_path', current_setting('search_path'), true), \
-             set_config('search_path', concat_ws(', ', '{literal}', nullif(current_setting('search_path'), '')), true)"
+            "SELECT set_config('search_path', \
+             concat_ws(', ', '{literal}', nullif(current_setting('search_path'), '')), true)"
         ))
         .await?;
         let made = self.run(self.setup.tables.to_owned()).await;
@@ -157,8 +157,6 @@ impl Making<'_> {
         if !self.is_making().await? {
             return Err(self.refused(ended));
         }
-        self.execute("SELECT set_config('search_path', current_setting('cqrs.search_path'), true)")
-            .await?;
         self.tables_in(schema).await
     }
 

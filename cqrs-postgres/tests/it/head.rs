@@ -19,7 +19,9 @@ async fn an_open_append_is_named_by_its_session_until_it_ends() {
     let first = add(&store, "a").await.position;
     assert_eq!(head(&store).await, Head::decided(first));
 
-    let url = format!("{}?application_name=billing", database.url());
+    let url = database.url();
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let url = format!("{url}{separator}application_name=billing");
     let billing = PostgresStore::connect(&url).await.unwrap();
     let mut held = billing.pool().begin().await.unwrap();
     let in_held = append("held", ExpectedVersion::NoStream, 2);

@@ -2,7 +2,7 @@
 
 use cqrs_core::{Append, EventStore, ExpectedVersion, LogFilter, NewEvent, Position, StreamId};
 use cqrs_postgres::PostgresStore;
-use sqlx::{AssertSqlSafe, Row, ValueRef};
+use sqlx::{AssertSqlSafe, Row};
 
 use crate::support::{event, execute, positions, store};
 
@@ -25,10 +25,10 @@ async fn blocks(store: &PostgresStore, categories: &str, event_types: &str) -> (
         sql = sql.replace(parameter, value);
     }
     let mut connection = store.pool().acquire().await.unwrap();
-    let explain = AssertSqlSafe(format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}"));
+    let explain = || AssertSqlSafe(format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}"));
     // The first time in a session, the catalogue is read.
-    sqlx::raw_sql(explain.clone()).execute(&mut *connection).await.unwrap();
-    let plan = sqlx::raw_sql(explain).fetch_one(&mut *connection).await.unwrap();
+    sqlx::raw_sql(explain()).execute(&mut *connection).await.unwrap();
+    let plan = sqlx::raw_sql(explain()).fetch_one(&mut *connection).await.unwrap();
     let plan = plan.try_get_raw(0).unwrap().as_str().unwrap();
     let plan: serde_json::Value = serde_json::from_str(plan).unwrap();
     let number = |name: &str| plan[0]["Plan"][name].as_u64().unwrap();
@@ -44,7 +44,7 @@ async fn few_events_among_many_are_found_without_reading_the_others() {
     add(&store, "account", many("account.rare", 1)).await;
     let sql = "SELECT pg_relation_size('cqrs.events') / current_setting('block_size')::bigint";
     let table: i64 = sqlx::query_scalar(sql).fetch_one(store.pool()).await.unwrap();
-    assert!(table > 400, "{table} blocks");
+    assert!(table > 300, "{table} blocks");
     // Whatever the planner knows of the table, which is nothing at first.
     for learn in ["", "ANALYZE cqrs.events", "VACUUM cqrs.events"] {
         execute(&store, learn).await;

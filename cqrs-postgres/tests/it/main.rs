@@ -18,3 +18,5 @@ mod read_model;
 mod reading;
 mod schema;
 mod support;
+mod versions;
+mod views;

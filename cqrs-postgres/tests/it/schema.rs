@@ -129,7 +129,8 @@ async fn a_role_that_may_not_create_anything_can_use_the_store() {
     let error = model.open(&id, &setup).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unsupported, "{error}");
     let database = database.name();
-    let grant = format!("GRANT CREATE ON DATABASE {database} TO app; GRANT CREATE ON SCHEMA public TO app");
+    let grant =
+        format!("GRANT CREATE ON DATABASE {database} TO app; GRANT CREATE ON SCHEMA public TO app");
     sqlx::raw_sql(AssertSqlSafe(grant)).execute(owner_store.pool()).await.unwrap();
     assert_eq!(model.open(&id, &setup).await.unwrap(), Opened::InService);
     runs(&model, &id).await;

@@ -56,6 +56,14 @@ impl FileName {
         Ok(Self { number: row.try_get("number")?, file: row.try_get("file")? })
     }
 
+    /// Beyond the tokens that were given in files before: a lease of a version that was removed does not hold for one that
+    /// is made anew.
+    pub(super) fn first_token(&self) -> i64 {
+        /// More than a file sees changes of owners.
+        const APART: i64 = 1_000_000_000;
+        self.number.saturating_mul(APART)
+    }
+
     /// The version is there, as soon as the transaction is committed.
     pub(super) async fn occupy(
         &self,
@@ -80,11 +88,11 @@ impl Besides {
         if let Some(place) = self.all().get(file) {
             return Ok(Some(place.clone()));
         }
-        if !live.is_in_memory() && !path_of(live, file)?.try_exists().map_err(Error::Io)? {
+        // In memory, all that there are are open.
+        if live.is_in_memory() || !path_of(live, file)?.try_exists().map_err(Error::Io)? {
             return Ok(None);
         }
-        // In memory, it is empty if nobody else has it open.
-        self.connect(live, file, live.is_in_memory()).await.map(Some)
+        self.connect(live, file, false).await.map(Some)
     }
 
     /// Makes a file with the tables of the framework. Nobody else has to do with it yet.
@@ -100,7 +108,11 @@ impl Besides {
         let options = live.writer.connect_options();
         let options = if live.is_in_memory() {
             // One database for all connections that name it.
-            (*options).clone().filename(format!("file:cqrs-{file}")).in_memory(true).shared_cache(true)
+            (*options)
+                .clone()
+                .filename(format!("file:cqrs-{file}"))
+                .in_memory(true)
+                .shared_cache(true)
         } else {
             (*options).clone().filename(path_of(live, file)?)
         };
@@ -216,8 +228,8 @@ fn path_of(live: &Place, file: &str) -> Result<PathBuf, Error> {
 }
 
 fn delete(path: &Path) -> Result<(), io::Error> {
-    // The log first: it would be taken for that of a new file.
-    for suffix in ["-wal", "-shm", ""] {
+    // The file last: what would be left of the others would be taken for parts of a new one.
+    for suffix in ["-journal", "-wal", "-shm", ""] {
         let mut path = path.as_os_str().to_owned();
         path.push(suffix);
         match fs::remove_file(path) {

@@ -39,7 +39,9 @@ pub(super) async fn put_in_service(
         let Some(Found { next, position, served }) = found else {
             return Ok(PutInService::Missing);
         };
-        if let Some(served) = served.as_ref().filter(|served| caught_up && position < served.furthest()) {
+        if let Some(served) =
+            served.as_ref().filter(|served| caught_up && position < served.furthest())
+        {
             return Ok(PutInService::Behind(position, served.furthest()));
         }
         let exchange = Exchange {
@@ -117,9 +119,7 @@ impl Exchange {
         // Tables of the application may refer to those that are dropped and made anew, and those to each other.
         raw_sql("PRAGMA foreign_keys = OFF").execute(&mut *connection).await?;
         let away = match self.served {
-            Some(served) => {
-                Some(FileName::reserve(live, connection, &self.name, served).await?)
-            }
+            Some(served) => Some(FileName::reserve(live, connection, &self.name, served).await?),
             None => None,
         };
         let away_in_memory = match &away {

@@ -29,7 +29,8 @@ impl Maintain for SqliteModel {
     }
 
     async fn parked(&self, name: &str, version: u32) -> Result<Vec<Parked>, StoreError> {
-        let doing = || format!("reading the parked streams of version {version} of projection `{name}`");
+        let doing =
+            || format!("reading the parked streams of version {version} of projection `{name}`");
         let reading = async {
             match self.find(name, version).await? {
                 Some(place) => Ok(parked::parked(&place.readers, name, version).await?),
@@ -47,7 +48,9 @@ impl Maintain for SqliteModel {
         request: ParkedRequest,
     ) -> Result<bool, StoreError> {
         let doing = || {
-            format!("asking for parked stream `{stream}` of version {version} of projection `{name}`")
+            format!(
+                "asking for parked stream `{stream}` of version {version} of projection `{name}`"
+            )
         };
         let asking = async {
             let Some(mut change) = self.begin_change(name, version).await? else {
@@ -64,8 +67,9 @@ impl Maintain for SqliteModel {
     async fn rescale(&self, name: &str, version: u32, slots: u32) -> Result<bool, StoreError> {
         const MOST: u32 = 1024;
         if slots == 0 || slots > MOST {
-            let context =
-                format!("projection `{name}` can't be divided into {slots} slots, only 1 to {MOST}");
+            let context = format!(
+                "projection `{name}` can't be divided into {slots} slots, only 1 to {MOST}"
+            );
             return Err(StoreError::new(StoreErrorKind::InvalidInput, context));
         }
         let rescaled = self.change(name, version, |stored| stored.rescale(slots)).await;

@@ -49,7 +49,7 @@ async fn find_or_make(
         }
         let Some(served) = served else {
             made.assert_free(&mut live, projection, &[]).await?;
-            make_in(&mut live, projection, setup, &made).await?;
+            make_in(&mut live, projection, setup, &made, 0).await?;
             live.commit().await?;
             return Ok(Opened::InService);
         };
@@ -100,12 +100,13 @@ async fn look(
     Ok((served, opened))
 }
 
-/// Makes the tables and the first checkpoints, within a transaction.
+/// Makes the tables and the first checkpoints, within a transaction. All tokens are beyond `token`.
 async fn make_in(
     connection: &mut SqliteConnection,
     projection: &ProjectionId,
     setup: &Setup<'_>,
     made: &Made,
+    token: i64,
 ) -> Result<(), Failure> {
     if !made.tables.is_empty() {
         tables::make(connection, projection, setup.tables).await?;
@@ -118,7 +119,7 @@ async fn make_in(
         tables: made.tables.clone(),
         rescaling: None,
         is_leaving: false,
-        slots: Slot::many(setup.slots.max(1), 0, Position::START, now()),
+        slots: Slot::many(setup.slots.max(1), token, Position::START, now()),
         members: Vec::new(),
         parked: 0,
     };
@@ -138,7 +139,7 @@ async fn make_beside(
     let ProjectionId { name, version, .. } = *projection;
     let place = model.besides.make(&model.live, file).await?;
     let mut transaction = place.begin().await?;
-    make_in(&mut transaction, projection, setup, made).await?;
+    make_in(&mut transaction, projection, setup, made, file.first_token()).await?;
     transaction.commit().await?;
     if !model.live.is_in_memory() {
         sync_directory(&place.path).map_err(Error::Io)?;

@@ -69,7 +69,8 @@ impl SqliteModel {
 
 /// The error for a version that has changed its place whenever something was to be done to it.
 pub(super) fn restless(doing: &str) -> StoreError {
-    let context = format!("{doing}: it has changed its place {ATTEMPTS} times meanwhile; try again");
+    let context =
+        format!("{doing}: it has changed its place {ATTEMPTS} times meanwhile; try again");
     StoreError::new(StoreErrorKind::Busy, context)
 }
 

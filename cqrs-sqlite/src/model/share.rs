@@ -4,9 +4,9 @@ use cqrs_core::{Lease, Member, Position, ProjectionId, Share, StoreError};
 use uuid::Uuid;
 
 use super::failure::Failure;
-use super::{SqliteModel, parked};
 use super::place::{ATTEMPTS, Place, milliseconds, now, restless};
 use super::versions::{Known, Slot, Version};
+use super::{SqliteModel, parked};
 
 /// Settles the share of a member; see [`ReadModel::share`](cqrs_core::ReadModel::share).
 pub(super) async fn share(
@@ -107,12 +107,7 @@ pub(super) async fn leave(
 
 impl Version {
     /// What a member is told.
-    fn told(
-        self,
-        leases: Vec<Lease>,
-        in_service: bool,
-        parked: Vec<cqrs_core::Parked>,
-    ) -> Share {
+    fn told(self, leases: Vec<Lease>, in_service: bool, parked: Vec<cqrs_core::Parked>) -> Share {
         Share {
             leases,
             slots: u32::try_from(self.slots.len()).unwrap_or(u32::MAX),
@@ -136,21 +131,19 @@ impl Version {
         self.divide_anew(now);
         let most = self.slots.len().div_ceil(self.members.len());
         let mut leases = Vec::new();
-        // First those it has.
-        for slot in &mut self.slots {
+        // First those it has. What it does not know of, or has too many of, is free for others, too.
+        for slot in self.slots.iter_mut().filter(|slot| slot.owner == Some(member.id)) {
             let is_known = member.leases.iter().any(|lease| slot.is_under(lease));
-            if slot.owner == Some(member.id) && is_known {
-                if leases.len() < most {
-                    leases.push(slot.lease);
-                    slot.error = member.error.map(ToOwned::to_owned);
-                } else {
-                    slot.give_back();
-                }
+            if leases.len() < most && is_known {
+                leases.push(slot.lease);
+                slot.error = member.error.map(ToOwned::to_owned);
+            } else {
+                slot.give_back();
             }
         }
         for slot in &mut self.slots {
             let is_taken = leases.iter().any(|lease| lease.slot == slot.lease.slot);
-            let is_free = slot.owner.is_none_or(|owner| owner == member.id || slot.until <= now);
+            let is_free = slot.owner.is_none() || slot.until <= now;
             if leases.len() < most && !is_taken && is_free {
                 slot.lease.token += 1;
                 (slot.owner, slot.until, slot.heard) = (Some(member.id), until, now);

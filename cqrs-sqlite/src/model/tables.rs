@@ -47,8 +47,7 @@ pub(super) async fn try_out(
     if made.tables.is_empty() {
         return Err(not_tables(projection, "its SQL makes no table").into());
     }
-    made.names =
-        query_scalar("SELECT name FROM sqlite_schema WHERE sql IS NOT NULL").fetch_all(&mut empty).await?;
+    made.names = query_scalar(include_str!("../../sql/names.sql")).fetch_all(&mut empty).await?;
     empty.close().await?;
     Ok(made)
 }
@@ -116,7 +115,8 @@ impl Objects {
             .fetch_all(connection)
             .await?;
         let object = |row: &sqlx::sqlite::SqliteRow| {
-            let (kind, name, sql) = (row.try_get("type")?, row.try_get("name")?, row.try_get("sql")?);
+            let (kind, name, sql) =
+                (row.try_get("type")?, row.try_get("name")?, row.try_get("sql")?);
             Ok(Object { kind, name, sql })
         };
         rows.iter().map(object).collect::<Result<_, Error>>().map(Self)

@@ -44,8 +44,7 @@ pub(super) struct Known {
 }
 
 /// A slot as the statements name its columns.
-type SlotColumns =
-    (u32, u64, i64, i64, u64, Option<Uuid>, i64, Option<String>, i64);
+type SlotColumns = (u32, u64, i64, i64, u64, Option<Uuid>, i64, Option<String>, i64);
 
 impl Version {
     /// The versions of all projections, or of the one with this name, that are in a file.
@@ -53,10 +52,8 @@ impl Version {
         executor: impl SqliteExecutor<'_>,
         name: Option<&str>,
     ) -> Result<Vec<Self>, sqlx::Error> {
-        let rows = query(include_str!("../../sql/versions.sql"))
-            .bind(name)
-            .fetch_all(executor)
-            .await?;
+        let rows =
+            query(include_str!("../../sql/versions.sql")).bind(name).fetch_all(executor).await?;
         rows.iter().map(Self::of_row).collect()
     }
 
@@ -173,7 +170,8 @@ impl Version {
         let columns: Vec<(Uuid, &str, i64)> =
             self.members.iter().map(|known| (known.id, &*known.label, known.until)).collect();
         let columns = serde_json::to_string(&columns).map_err(foreign)?;
-        for sql in [include_str!("../../sql/save_members.sql"), include_str!("../../sql/drop_members.sql")]
+        for sql in
+            [include_str!("../../sql/save_members.sql"), include_str!("../../sql/drop_members.sql")]
         {
             query(sql)
                 .bind(&self.name)

@@ -14,7 +14,7 @@ use crate::error;
 #[async_trait]
 impl<V: View> Rows<V> for SqliteModel {
     /// A `STRICT` table. UUIDs are text with hyphens, times are microseconds since 1970-01-01 UTC, booleans 0 or 1, and
-    /// JSON documents text.
+    /// JSON documents text. SQLite does not keep the sign of the number -0.0.
     fn tables(&self) -> String {
         view_sql::tables(&V::TABLE)
     }

@@ -33,7 +33,8 @@ const MOST_PARAMETERS: usize = 32_766;
 impl ViewSql {
     /// The statements of a view, which are made once.
     pub(super) fn of<V: View>() -> Arc<Self> {
-        static ALL: LazyLock<RwLock<HashMap<TypeId, Arc<ViewSql>>>> = LazyLock::new(RwLock::default);
+        static ALL: LazyLock<RwLock<HashMap<TypeId, Arc<ViewSql>>>> =
+            LazyLock::new(RwLock::default);
         let id = TypeId::of::<V>();
         // Nobody panics while changing it, and what is in it is whole at any moment.
         if let Some(known) = ALL.read().unwrap_or_else(PoisonError::into_inner).get(&id) {

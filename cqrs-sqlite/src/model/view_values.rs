@@ -44,11 +44,7 @@ fn read<V: View>(
     V::from_values(values).map_err(|error| not_a_row(foreign(error)))
 }
 
-fn value(
-    row: &SqliteRow,
-    place: usize,
-    column_type: ColumnType,
-) -> Result<Value<'_>, sqlx::Error> {
+fn value(row: &SqliteRow, place: usize, column_type: ColumnType) -> Result<Value<'_>, sqlx::Error> {
     let text = || row.try_get::<Option<&str>, _>(place);
     let integer = || row.try_get::<Option<i64>, _>(place);
     let value = match column_type {
@@ -65,11 +61,10 @@ fn value(
             Some(1) => Some(Value::Boolean(true)),
             Some(other) => return Err(foreign(format!("{other} is neither true nor false"))),
         },
-        ColumnType::Time => {
-            integer()?.map(|since| time(since).ok_or_else(|| foreign("a time too far away")))
-                .transpose()?
-                .map(Value::Time)
-        }
+        ColumnType::Time => integer()?
+            .map(|since| time(since).ok_or_else(|| foreign("a time too far away")))
+            .transpose()?
+            .map(Value::Time),
     };
     Ok(value.unwrap_or(Value::Null))
 }

@@ -33,16 +33,19 @@ pub(crate) enum Task {
     Project,
     /// The same with the rows in a file of their own.
     ProjectIntoAnotherFile,
+    /// Put one version of the projection into service after the other until it is killed.
+    Exchange,
 }
 
 impl Task {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::AppendUntilKilled,
         Self::AppendUntilFailure,
         Self::RaceOnOneStream,
         Self::RaceOnManyStreams,
         Self::Project,
         Self::ProjectIntoAnotherFile,
+        Self::Exchange,
     ];
 }
 
@@ -86,6 +89,10 @@ async fn run() {
         Task::ProjectIntoAnotherFile => {
             let model = projecting::other_file(file.as_ref()).await;
             project(&store, model).await;
+        }
+        Task::Exchange => {
+            let model = projecting::other_file(file.as_ref()).await;
+            projecting::exchange(&model, |version| say(&format!("taken {version}"))).await;
         }
     }
     store.close().await;
@@ -156,7 +163,8 @@ pub(crate) enum Said {
     Stored(Vec<EventId>),
     /// An append failed with this kind.
     Failed(String),
-    /// A projection takes the event at this position; whether it commits it is another matter.
+    /// A projection takes the event at this position, or this version is put into service; whether that is committed is
+    /// another matter.
     Taken(Position),
 }
 

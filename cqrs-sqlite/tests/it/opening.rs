@@ -65,7 +65,8 @@ async fn a_file_of_an_older_program_is_brought_up_to_date_and_keeps_its_events()
     store_events(&store, "1", &[event()]).await;
     store.close().await;
     let mut older = connect(&place.path).await;
-    let sql = "DROP TABLE cqrs_projections; DROP TABLE cqrs_parked; DROP TABLE cqrs_snapshots; \
+    let sql = "DROP TABLE cqrs_projections; DROP TABLE cqrs_checkpoints; DROP TABLE cqrs_members; \
+               DROP TABLE cqrs_parked; DROP TABLE cqrs_beside; DROP TABLE cqrs_snapshots; \
                DELETE FROM cqrs_migrations WHERE number > 1";
     execute(&mut older, sql).await;
     let store = SqliteStore::open(&place.path).await.unwrap();

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cqrs_core::{
-    BoxError, DecodeError, EncodeError, Event, EventId, EventType, Payload, Phase, Position,
-    Projection, Projector, ReadModel, RecordedEvent, Running, Stopped,
+    BoxError, DecodeError, EncodeError, Event, EventId, EventStore, EventType, Maintain, OnChange,
+    Payload, Phase, Position, Projection, ProjectionId, ProjectionState, Projections, Projector,
+    PutInService, ReadModel, Received, RecordedEvent, Running, Stopped,
 };
 use cqrs_sqlite::{SqliteModel, SqliteStore, SqliteTransaction};
 use sqlx::{query, query_as, query_scalar};
+use tokio::task::JoinHandle;
 
 use crate::child::{Said, Task, Worker};
 use crate::support::{
@@ -20,7 +22,7 @@ use crate::support::{
 const LONG: Duration = Duration::from_mins(2);
 
 /// The event of which [`marked_events`] makes some.
-struct Marked;
+pub(crate) struct Marked;
 
 impl Event for Marked {
     const TYPES: &'static [EventType] = &[EventType::new("test.marked", 1)];
@@ -39,48 +41,59 @@ impl Event for Marked {
 }
 
 /// Adds a row for each event. The table takes any number of rows for one event: nothing hides what comes twice.
-struct Seen<F> {
+struct Seen<F, const VERSION: u32> {
     taken: F,
 }
 
-impl<F: Fn(Position) + Send + Sync + 'static> Projection for Seen<F> {
+impl<F: Fn(Position) + Send + Sync + 'static, const VERSION: u32> Projection for Seen<F, VERSION> {
     const NAME: &'static str = "seen";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = VERSION;
+    const TABLES: &'static str = match VERSION {
+        1 => {
+            "CREATE TABLE seen (position INTEGER NOT NULL, by INTEGER NOT NULL DEFAULT 1); \
+             CREATE INDEX seen_position ON seen (position);"
+        }
+        _ => {
+            "CREATE TABLE seen (number INTEGER PRIMARY KEY AUTOINCREMENT, position INTEGER NOT NULL, \
+                                by INTEGER NOT NULL DEFAULT 2); \
+             CREATE TABLE also_seen (position INTEGER NOT NULL); \
+             CREATE TRIGGER sees AFTER INSERT ON seen BEGIN INSERT INTO also_seen VALUES (new.position); END;"
+        }
+    };
     type Event = Marked;
     type Model = SqliteModel;
 
     async fn dispatch(
         &self,
         _: Marked,
-        recorded: &RecordedEvent,
+        received: &Received<'_>,
         transaction: &mut SqliteTransaction,
     ) -> Result<(), BoxError> {
         query("INSERT INTO seen (position) VALUES (?1)")
-            .bind(recorded.position.get().cast_signed())
+            .bind(received.position.get().cast_signed())
             .execute(&mut **transaction)
             .await?;
-        (self.taken)(recorded.position);
+        (self.taken)(received.position);
         Ok(())
     }
 }
 
-/// Starts the projection, with a short lease and small batches, so that there is much that can be interrupted.
+/// With a short lease and small batches, so that there is much that can be interrupted.
+pub(crate) fn projector(store: &SqliteStore) -> Projector {
+    Projector::new(store.clone()).batch(4).lease(Duration::from_millis(40))
+}
+
 pub(crate) fn start(
     store: &SqliteStore,
     model: SqliteModel,
     taken: impl Fn(Position) + Send + Sync + 'static,
 ) -> Running {
-    let projector = Projector::new(store.clone()).batch(4).lease(Duration::from_millis(40));
-    projector.start(Seen { taken }, model)
+    projector(store).start(Seen::<_, 1> { taken }, model)
 }
 
 /// Read models beside the file of the events.
 pub(crate) async fn other_file(events: &Path) -> SqliteModel {
     open_patiently(&events.with_extension("views")).await.model()
-}
-
-async fn create_table(model: &SqliteModel) {
-    query("CREATE TABLE seen (position INTEGER NOT NULL)").execute(model.writer()).await.unwrap();
 }
 
 /// The rows of the table, in the order in which they were inserted.
@@ -92,6 +105,13 @@ async fn seen(model: &SqliteModel) -> Vec<Position> {
     rows.into_iter().map(|position| Position::new(position.cast_unsigned())).collect()
 }
 
+/// The rows in the order of the log, which those of several slots are not in.
+async fn seen_in_order(model: &SqliteModel) -> Vec<Position> {
+    let mut seen = seen(model).await;
+    seen.sort_unstable();
+    seen
+}
+
 /// The events that the projection wants.
 async fn wanted(store: &SqliteStore) -> Vec<Position> {
     let log = log(store).await;
@@ -99,65 +119,104 @@ async fn wanted(store: &SqliteStore) -> Vec<Position> {
     wanted.map(|event| event.position).collect()
 }
 
+async fn last(store: &SqliteStore) -> Position {
+    store.head().await.unwrap().last
+}
+
+async fn stop(running: Running) {
+    let stopped = running.stop().await;
+    assert!(matches!(stopped, Stopped::Asked), "{stopped}");
+}
+
 /// Goes on here to the end of the log.
 async fn catch_up(store: &SqliteStore, model: &SqliteModel) {
-    let end = log(store).await.last().unwrap().position;
     let running = start(store, model.clone(), |_| ());
-    running.wait_for(end, LONG).await.unwrap();
-    assert!(matches!(running.stop().await, Stopped::Asked));
+    running.wait_for(last(store).await, LONG).await.unwrap();
+    stop(running).await;
+}
+
+/// Appends events to streams until it is told to stop.
+struct Appending {
+    done: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Appending {
+    fn start(store: &SqliteStore) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let task = {
+            let (store, done) = (store.clone(), done.clone());
+            tokio::spawn(async move {
+                for number in 0.. {
+                    if done.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let key = (number % 23).to_string();
+                    store_events(&store, &key, &marked_events(number % 3 + 1)).await;
+                    store_events(&store, &key, &[event()]).await;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            })
+        };
+        Self { done, task }
+    }
+
+    async fn stop(self) {
+        self.done.store(true, Ordering::Relaxed);
+        self.task.await.unwrap();
+    }
+}
+
+/// Has a child run until it has taken some events, and begins to stop its process somewhere.
+fn some_events(worker: &mut Worker) -> Position {
+    let random = EventId::random().as_uuid().as_u128();
+    let mut furthest = Position::START;
+    for _ in 0..=random % 23 {
+        match worker.next() {
+            Some(Said::Taken(position)) => furthest = furthest.max(position),
+            other => panic!("{other:?}"),
+        }
+    }
+    // Not always in the handler, where it speaks, but also in the statements of a commit.
+    std::thread::sleep(Duration::from_micros(u64::try_from(random / 23 % 1500).unwrap()));
+    furthest
 }
 
 /// Kills the process that runs the projection, again and again, each time with another one standing by, while events
 /// are appended.
 async fn kill_again_and_again(rounds: u32, task: Task, path: &Path, model: &SqliteModel) {
     let store = open_patiently(path).await;
-    create_table(model).await;
-    let done = Arc::new(AtomicBool::new(false));
-    let appending = {
-        let (store, done) = (store.clone(), done.clone());
-        tokio::spawn(async move {
-            for number in 0.. {
-                if done.load(Ordering::Relaxed) {
-                    break;
-                }
-                let key = (number % 5).to_string();
-                store_events(&store, &key, &marked_events(number % 3 + 1)).await;
-                store_events(&store, &key, &[event()]).await;
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        })
-    };
+    // The tables are there before rows are counted.
+    stop_at_once(&store, model).await;
+    let appending = Appending::start(&store);
     let mut worker = Worker::start(task, path);
     worker.go();
     let mut furthest = Position::START;
     for _ in 0..rounds {
-        let random = EventId::random().as_uuid().as_u128();
-        for _ in 0..=random % 23 {
-            match worker.next() {
-                Some(Said::Taken(position)) => furthest = furthest.max(position),
-                other => panic!("{other:?}"),
-            }
-        }
         let mut standby = Worker::start(task, path);
         standby.go();
-        // Not always in the handler, where it speaks, but also in the statements of a commit.
-        std::thread::sleep(Duration::from_micros(u64::try_from(random / 23 % 1500).unwrap()));
+        furthest = furthest.max(some_events(&mut worker));
         worker.kill();
         worker = standby;
         assert_rows_belong_to_the_checkpoint(&store, model).await;
     }
     drop(worker);
-    done.store(true, Ordering::Relaxed);
-    appending.await.unwrap();
+    appending.stop().await;
     catch_up(&store, model).await;
     assert_eq!(seen(model).await, wanted(&store).await);
     assert!(furthest > Position::START);
 }
 
+async fn stop_at_once(store: &SqliteStore, model: &SqliteModel) {
+    let running = start(store, model.clone(), |_| ());
+    running.wait_for(Position::START, LONG).await.unwrap();
+    stop(running).await;
+}
+
 /// At any moment, what is visible of the rows is what the checkpoint says.
 async fn assert_rows_belong_to_the_checkpoint(store: &SqliteStore, model: &SqliteModel) {
     let rows = "SELECT count(*), coalesce(max(position), 0), \
-                (SELECT coalesce(max(position), 0) FROM cqrs_projections) FROM seen";
+                (SELECT coalesce(max(position), 0) FROM cqrs_checkpoints) FROM seen";
     let (rows, last, checkpoint): (usize, u64, u64) = {
         let row: (i64, i64, i64) = query_as(rows).fetch_one(model.pool()).await.unwrap();
         (usize::try_from(row.0).unwrap(), row.1.cast_unsigned(), row.2.cast_unsigned())
@@ -171,7 +230,7 @@ async fn assert_rows_belong_to_the_checkpoint(store: &SqliteStore, model: &Sqlit
 async fn g7_processes_that_are_killed_lose_and_double_no_rows() {
     let place = place();
     let model = open_patiently(&place.path).await.model();
-    kill_again_and_again(30, Task::Project, &place.path, &model).await;
+    kill_again_and_again(40, Task::Project, &place.path, &model).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,12 +240,214 @@ async fn g7_the_same_with_the_rows_in_another_file() {
     kill_again_and_again(10, Task::ProjectIntoAnotherFile, &place.path, &model).await;
 }
 
+async fn state(model: &SqliteModel, version: u32) -> ProjectionState {
+    let states = model.projections(Some("seen")).await.unwrap();
+    states.into_iter().find(|state| state.version == version).unwrap()
+}
+
+/// Waits until something is so in the database.
+async fn until(model: &SqliteModel, version: u32, is_so: impl Fn(&ProjectionState) -> bool) {
+    let waiting = async {
+        while !is_so(&state(model, version).await) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LONG, waiting).await.unwrap();
+}
+
+/// How many owners the slots of version 1 have.
+fn owners(state: &ProjectionState) -> usize {
+    let mut owners: Vec<_> = state.slots.iter().filter_map(|slot| slot.owner).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    owners.len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g7_processes_that_share_slots_and_are_killed_lose_and_double_no_rows() {
+    let place = place();
+    let store = open_patiently(&place.path).await;
+    let model = other_file(&place.path).await;
+    let sharing = projector(&store).slots(8).start(Seen::<_, 1> { taken: |_| () }, model.clone());
+    sharing.wait_for(Position::START, LONG).await.unwrap();
+    stop(sharing).await;
+    let appending = Appending::start(&store);
+    let start = || {
+        let mut worker = Worker::start(Task::ProjectIntoAnotherFile, &place.path);
+        worker.go();
+        worker
+    };
+    let mut workers = [start(), start()];
+    for round in 0..12 {
+        let worker = &mut workers[round % 2];
+        some_events(worker);
+        until(&model, 1, |state| owners(state) == 2).await;
+        worker.kill();
+        *worker = start();
+    }
+    drop(workers);
+    appending.stop().await;
+    catch_up(&store, &model).await;
+    assert_eq!(seen_in_order(&model).await, wanted(&store).await);
+    assert_eq!(state(&model, 1).await.slots.len(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g7_slots_are_divided_anew_under_load() {
+    let place = place();
+    let store = open_patiently(&place.path).await;
+    let model = store.model();
+    let appending = Appending::start(&store);
+    let projector = projector(&store).workers(3);
+    let running = projector.start(Seen::<_, 1> { taken: |_| () }, model.clone());
+    running.wait_for(Position::START, LONG).await.unwrap();
+    let projections = Projections::new(store.clone(), model.clone());
+    for slots in [8, 3, 16, 1] {
+        assert!(projections.rescale("seen", 1, slots).await.unwrap());
+        let is_done = |state: &ProjectionState| {
+            state.rescaling.is_none() && state.slots.len() == slots as usize
+        };
+        until(&model, 1, is_done).await;
+    }
+    appending.stop().await;
+    running.wait_for(last(&store).await, LONG).await.unwrap();
+    stop(running).await;
+    assert_eq!(seen_in_order(&model).await, wanted(&store).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g7_a_version_is_built_beside_takes_its_place_and_is_put_back() {
+    let place = place();
+    let store = open_patiently(&place.path).await;
+    for model in [store.model(), SqliteModel::in_memory().await.unwrap()] {
+        let appending = Appending::start(&store);
+        let first = projector(&store).slots(2).start(Seen::<_, 1> { taken: |_| () }, model.clone());
+        let goal = last(&store).await;
+        first.wait_for(goal, LONG).await.unwrap();
+        let building = projector(&store).slots(4).workers(2).on_change(OnChange::Build);
+        let second = building.start(Seen::<_, 2> { taken: |_| () }, model.clone());
+        let stopped = tokio::time::timeout(LONG, first.stopped()).await.unwrap();
+        let is_replaced = matches!(stopped, Stopped::Replaced { .. } | Stopped::Changed { .. });
+        assert!(is_replaced, "{stopped}");
+        assert!(state(&model, 2).await.in_service);
+        appending.stop().await;
+        second.wait_for(last(&store).await, LONG).await.unwrap();
+        stop(second).await;
+        assert_eq!(seen_in_order(&model).await, wanted(&store).await);
+        let by: Vec<i64> =
+            query_scalar("SELECT DISTINCT by FROM seen").fetch_all(model.pool()).await.unwrap();
+        assert_eq!(by, [2]);
+
+        // Back to what it was; it goes on from where it stood.
+        let put = model.put_in_service("seen", 1, false).await.unwrap();
+        assert_eq!(put, PutInService::Done);
+        store_events(&store, "1", &marked_events(2)).await;
+        catch_up(&store, &model).await;
+        assert_eq!(seen_in_order(&model).await, wanted(&store).await);
+        // As does the one that was built.
+        let put = model.put_in_service("seen", 2, false).await.unwrap();
+        assert_eq!(put, PutInService::Done);
+        let second = projector(&store).start(Seen::<_, 2> { taken: |_| () }, model.clone());
+        second.wait_for(last(&store).await, LONG).await.unwrap();
+        stop(second).await;
+        assert_eq!(seen_in_order(&model).await, wanted(&store).await);
+    }
+}
+
+/// Puts one version into service after the other, until it is killed. It prints a line before each.
+pub(crate) async fn exchange(model: &SqliteModel, say: impl Fn(u32)) {
+    loop {
+        for version in [2, 1] {
+            say(version);
+            let put = model.put_in_service("seen", version, false).await.unwrap();
+            assert!(matches!(put, PutInService::Done | PutInService::Missing), "{put:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g7_a_crash_leaves_the_old_version_in_service_or_the_new_one() {
+    let place = place();
+    let store = open_patiently(&place.path).await;
+    for _ in 0..20 {
+        store_events(&store, "1", &marked_events(100)).await;
+    }
+    let wanted = wanted(&store).await;
+    {
+        let model = other_file(&place.path).await;
+        let model = &model;
+        let projector = Projector::new(store.clone());
+        let first = projector.start(Seen::<_, 1> { taken: |_| () }, model.clone());
+        first.wait_for(last(&store).await, LONG).await.unwrap();
+        stop(first).await;
+        let waiting = projector.on_change(OnChange::BuildAndWait);
+        let second = waiting.start(Seen::<_, 2> { taken: |_| () }, model.clone());
+        let end = last(&store).await;
+        let is_there = async {
+            while model.projections(Some("seen")).await.unwrap().len() < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(LONG, is_there).await.unwrap();
+        until(model, 2, |state| state.slots.iter().all(|slot| slot.position >= end)).await;
+        stop(second).await;
+        model.close().await;
+    }
+    let mut served = [0, 0];
+    for round in 0..40_u64 {
+        let mut worker = Worker::start(Task::Exchange, &place.path);
+        worker.go();
+        for _ in 0..=round % 3 {
+            assert!(matches!(worker.next(), Some(Said::Taken(_))));
+        }
+        let random = EventId::random().as_uuid().as_u128();
+        std::thread::sleep(Duration::from_micros(u64::try_from(random % 40_000).unwrap()));
+        worker.kill();
+        drop(worker);
+        let model = other_file(&place.path).await;
+        let states = model.projections(Some("seen")).await.unwrap();
+        let in_service: Vec<u32> =
+            states.iter().filter(|state| state.in_service).map(|state| state.version).collect();
+        assert_eq!((states.len(), in_service.len()), (2, 1), "{states:?}");
+        let beside = 3 - in_service[0];
+        served[in_service[0] as usize - 1] += 1;
+        let id = ProjectionId { name: "seen", version: beside, events: "test.marked".to_owned() };
+        for (version, model) in
+            [(in_service[0], &model), (beside, &model.beside(&id).await.unwrap())]
+        {
+            assert_eq!(seen(model).await, wanted, "version {version}");
+            let by: Vec<u32> =
+                query_scalar("SELECT DISTINCT by FROM seen").fetch_all(model.pool()).await.unwrap();
+            assert_eq!(by, [version]);
+            if version == 2 {
+                let also: i64 = query_scalar("SELECT count(*) FROM also_seen")
+                    .fetch_one(model.pool())
+                    .await
+                    .unwrap();
+                assert_eq!(usize::try_from(also).unwrap(), wanted.len());
+            }
+        }
+        model.close().await;
+    }
+    assert!(served.iter().all(|times| *times > 0), "{served:?}");
+    // Whatever the crashes have left goes when a projection is opened.
+    let model = other_file(&place.path).await;
+    if !state(&model, 1).await.in_service {
+        model.put_in_service("seen", 1, false).await.unwrap();
+    }
+    store_events(&store, "2", &marked_events(5)).await;
+    catch_up(&store, &model).await;
+    assert_eq!(seen(&model).await, self::wanted(&store).await);
+    let files = crate::beside::files(&place.path);
+    let views: Vec<_> = files.iter().filter(|name| name.starts_with("bank.views")).collect();
+    assert_eq!(views.len(), 2, "{views:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn g5_a_projection_sees_what_other_processes_append() {
     let place = place();
     let store = open_patiently(&place.path).await;
     let model = store.model();
-    create_table(&model).await;
     let running = start(&store, model.clone(), |_| ());
     let mut others = [(); 2].map(|()| Worker::start(Task::RaceOnManyStreams, &place.path));
     others.iter_mut().for_each(Worker::go);
@@ -197,8 +458,8 @@ async fn g5_a_projection_sees_what_other_processes_append() {
     let wanted = wanted(&store).await;
     running.wait_for(*wanted.last().unwrap(), LONG).await.unwrap();
     assert_eq!(seen(&model).await, wanted);
-    assert!(matches!(running.stop().await, Stopped::Asked));
-    let left = &model.checkpoints().await.unwrap()[0];
+    stop(running).await;
+    let left = &state(&model, 1).await.slots[0];
     assert_eq!((left.position, left.owner), (*wanted.last().unwrap(), None));
 }
 
@@ -208,11 +469,10 @@ async fn g7_a_projection_that_is_stopped_anywhere_goes_on_without_doubling() {
     let store = open_patiently(&place.path).await;
     store_events(&store, "1", &marked_events(400)).await;
     for model in [store.model(), SqliteModel::in_memory().await.unwrap()] {
-        create_table(&model).await;
         for round in 0..60 {
             let running = start(&store, model.clone(), |_| ());
             tokio::time::sleep(Duration::from_micros(round * 61)).await;
-            assert!(matches!(running.stop().await, Stopped::Asked));
+            stop(running).await;
         }
         catch_up(&store, &model).await;
         assert_eq!(seen(&model).await, wanted(&store).await);
@@ -225,7 +485,6 @@ async fn a_projection_rides_out_a_long_transaction_of_another() {
     let options = SqliteStore::options(&place.path).busy_timeout(Duration::from_millis(20));
     let store = options.open().await.unwrap();
     let model = store.model();
-    create_table(&model).await;
     let running = start(&store, model.clone(), |_| ());
     running.wait_for(Position::START, LONG).await.unwrap();
     let mut other = connect(&place.path).await;

@@ -1,90 +1,87 @@
-//! Owners that race for the lease of a projection.
+//! Workers with connections of their own that race: for the first checkpoint, and for its lease.
 
 use std::path::Path;
 use std::time::Duration;
 
-use cqrs_core::{Acquired, ProjectionId, ReadModel};
+use cqrs_core::{Lease, Member, Opened, ReadModel};
 use cqrs_sqlite::SqliteModel;
 use uuid::Uuid;
 
-use crate::model::{HOUR, RUN_OUT, accounts, at, balances, commit, create_table};
-use crate::support::{Place, connect, execute, open_patiently, place};
+use crate::model::{ACCOUNTS, HOUR, accounts, at, balances, commit, setup};
+use crate::support::{connect, execute, open_patiently, place};
 
-/// Many owners, each with connections of its own, ask for leases of these projections at once.
-async fn race(
-    path: &Path,
-    projections: [ProjectionId; 8],
-    time: Duration,
-) -> Vec<(SqliteModel, Acquired)> {
+/// A lease for no time has run out when it is had.
+const RUN_OUT: Duration = Duration::ZERO;
+
+struct Racer {
+    model: SqliteModel,
+    opened: Opened,
+    lease: Option<Lease>,
+}
+
+/// Many workers open these versions at once and ask for the lease.
+async fn race(path: &Path, versions: [u32; 8], time: Duration) -> Vec<Racer> {
+    // There is a file, so that only the projection is made in the race.
+    open_patiently(path).await.close().await;
     let mut racers = Vec::new();
-    // All of them find the lease free, before any of them may write.
+    // All of them find nothing, before any of them may write.
     let mut other = connect(path).await;
     execute(&mut other, "BEGIN IMMEDIATE").await;
-    for projection in projections {
+    for version in versions {
         let model = open_patiently(path).await.model();
         racers.push(tokio::spawn(async move {
-            let acquired = model.acquire(&projection, Uuid::now_v7(), time).await.unwrap();
-            (model, acquired)
+            let id = balances(version);
+            let setup = cqrs_core::Setup { beside: false, ..setup(ACCOUNTS) };
+            let opened = model.open(&id, &setup).await.unwrap();
+            let id_of_member = Uuid::now_v7();
+            let member =
+                Member { id: id_of_member, label: "racer", leases: &[], time, error: None };
+            let share = model.share(&id, &member).await.unwrap();
+            let lease = share.and_then(|share| share.leases.first().copied());
+            Racer { model, opened, lease }
         }));
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
     execute(&mut other, "COMMIT").await;
-    let mut outcomes = Vec::new();
+    let mut all = Vec::new();
     for racer in racers {
-        outcomes.push(racer.await.unwrap());
+        all.push(racer.await.unwrap());
     }
-    outcomes
+    all
 }
 
-/// A file with the tables.
-async fn prepared() -> Place {
+#[tokio::test(flavor = "multi_thread")]
+async fn g7_one_of_many_workers_gets_the_lease() {
     let place = place();
-    let model = SqliteModel::open(&place.path).await.unwrap();
-    create_table(&model).await;
-    model.close().await;
-    place
+    let racers = race(&place.path, [1; 8], HOUR).await;
+    assert!(racers.iter().all(|racer| racer.opened == Opened::InService));
+    assert_eq!(racers.iter().filter(|racer| racer.lease.is_some()).count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn g7_one_of_many_owners_gets_the_lease() {
-    let place = prepared().await;
-    let acquired = race(&place.path, [(); 8].map(|()| balances()), HOUR).await;
-    let (winners, losers): (Vec<_>, Vec<_>) =
-        acquired.iter().partition(|(_, acquired)| matches!(acquired, Acquired::Lease(_)));
-    assert_eq!(winners.len(), 1, "{acquired:?}");
-    assert!(losers.iter().all(|(_, acquired)| matches!(acquired, Acquired::HeldBy { .. })));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_of_two_versions_gets_the_lease() {
-    let place = prepared().await;
-    let mut versions = 0..;
-    let projections =
-        [(); 8].map(|()| ProjectionId { version: versions.next().unwrap() % 2, ..balances() });
-    // Those of the version that came first take it from each other.
-    let acquired = race(&place.path, projections, RUN_OUT).await;
-    let leases = acquired.iter().filter(|(_, acquired)| matches!(acquired, Acquired::Lease(_)));
-    assert_eq!(leases.count(), 4, "{acquired:?}");
+async fn one_of_two_versions_is_made() {
+    let place = place();
+    let racers = race(&place.path, [1, 2, 1, 2, 1, 2, 1, 2], RUN_OUT).await;
+    let in_service = racers.iter().filter(|racer| racer.opened == Opened::InService).count();
+    assert_eq!(in_service, 4);
+    // Those of the version that came first take the lease from each other.
+    let with_lease = |racer: &&Racer| racer.lease.is_some();
+    assert_eq!(racers.iter().filter(with_lease).count(), 4);
+    assert!(racers.iter().filter(with_lease).all(|racer| racer.opened == Opened::InService));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g7_of_many_that_had_the_lease_only_the_last_commits() {
-    let place = prepared().await;
-    let acquired = race(&place.path, [(); 8].map(|()| balances()), RUN_OUT).await;
-    let leases: Vec<_> = acquired
-        .into_iter()
-        .map(|(model, acquired)| match acquired {
-            Acquired::Lease(lease) => (model, lease),
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    let mut tokens: Vec<i64> = leases.iter().map(|(_, lease)| lease.token).collect();
+    let place = place();
+    let racers = race(&place.path, [1; 8], RUN_OUT).await;
+    let mut tokens: Vec<i64> = racers.iter().filter_map(|racer| Some(racer.lease?.token)).collect();
     tokens.sort_unstable();
     assert_eq!(tokens, [1, 2, 3, 4, 5, 6, 7, 8]);
-    let committing: Vec<_> = leases
+    let committing: Vec<_> = racers
         .into_iter()
-        .map(|(model, lease)| {
-            tokio::spawn(async move { (commit(&model, at(lease, 1), lease.token).await, lease) })
+        .map(|Racer { model, lease, .. }| {
+            let lease = lease.unwrap();
+            tokio::spawn(async move { (commit(&model, 1, at(lease, 1), lease.token).await, lease) })
         })
         .collect();
     for committing in committing {

@@ -41,8 +41,8 @@ impl<M, Make, Read> Debug for Checks<M, Make, Read> {
 }
 
 impl GivenEvents {
-    /// Checks of a projection: `projection` makes it, for a read model that `model` makes, fresh and empty each time, and
-    /// `rows` reads all that is in one.
+    /// Checks of a projection: `projection` makes it, for a read model that `model` makes, fresh and empty each time,
+    /// and `rows` reads all that is in one.
     pub fn check_projection<P, Make, Read, T>(
         self,
         projection: impl Fn(&P::Model) -> P + 'static,
@@ -60,14 +60,11 @@ impl GivenEvents {
     }
 
     /// Checks of a view: `model` makes a read model, fresh and empty each time, and `rows` reads all that is in one.
-    pub fn check_view<V, M, Make, Read, T>(self, model: Make, rows: Read) -> Checks<M, Make, Read>
-    where
-        V: View,
-        M: Rows<V>,
-        Make: AsyncFn() -> M,
-        Read: AsyncFn(&M) -> T,
-        T: PartialEq + Debug,
-    {
+    pub fn check_view<V: View, M: Rows<V>, T: PartialEq + Debug>(
+        self,
+        model: impl AsyncFn() -> M,
+        rows: impl AsyncFn(&M) -> T,
+    ) -> Checks<M, impl AsyncFn() -> M, impl AsyncFn(&M) -> T> {
         Checks { events: self, subject: Subject::of_view::<V>(), make: model, read: rows }
     }
 }
@@ -106,7 +103,11 @@ where
             ] {
                 let by = Arc::new(Disturbance { faults, ..Disturbance::none() });
                 let rows = self.rows_with(&by).await;
-                self.compare(&format!("a run in which commit {} {what}", number + 1), &right, &rows);
+                self.compare(
+                    &format!("a run in which commit {} {what}", number + 1),
+                    &right,
+                    &rows,
+                );
             }
         }
         let by = Arc::new(Disturbance { faults: Faults::Many, ..Disturbance::none() });
@@ -129,11 +130,15 @@ where
             let by = Arc::new(by);
             let running =
                 self.subject.start(&store, &model, &by, |projector| projector.batch(BATCH));
+            let is_over = tokio::select! {
+                () = by.gate.closed() => true,
+                () = see(&running, &self.subject.id, &model, end) => false,
+            };
+            // What is asked after the end fails, so that the tasks come to theirs; it may also come while they do.
             tokio::select! {
-                () = by.gate.closed() => {}
-                () = see(&running, &self.subject.id, &model, end) => {}
+                _ = running.stop() => {}
+                () = by.gate.closed(), if !is_over => {}
             }
-            running.stop().await;
             Tapped::new(model.clone(), by).expire(&self.subject.id).await;
             let rows = self.run_on(&store, &model, end).await;
             let what = format!("a run that crashed at await {poll}, and one that went on");
@@ -141,13 +146,14 @@ where
         }
     }
 
-    /// The rows are the same whether the projection runs while the events come, or is built from all of them; whether they
-    /// come one by one or in batches of any size; and however the slots that streams are divided into come forward.
+    /// The rows are the same whether the projection runs while the events come, or is built from all of them; whether
+    /// they come one by one or in batches of any size; and however the slots that streams are divided into come
+    /// forward.
     ///
     /// Where it makes its tables, that includes resetting it, and building it beside a version in service.
     ///
-    /// This finds what depends on where batches end, on [`is_replay`](cqrs_core::Received::is_replay), and on the order of
-    /// events in different streams.
+    /// This finds what depends on where batches end, on [`is_replay`](cqrs_core::Received::is_replay), and on the order
+    /// of events in different streams.
     ///
     /// # Panics
     /// As for [`all`](Self::all).
@@ -157,7 +163,8 @@ where
         for batch in [1, 2, self.events.all.len().max(1)] {
             let model = (self.make)().await;
             let by = Arc::new(Disturbance::none());
-            let running = self.subject.start(&store, &model, &by, |projector| projector.batch(batch));
+            let running =
+                self.subject.start(&store, &model, &by, |projector| projector.batch(batch));
             finish(running, &self.subject.id, &model, end).await;
             let rows = (self.read)(&model).await;
             self.compare(&format!("a run over all events, in batches of {batch}"), &right, &rows);
@@ -177,7 +184,8 @@ where
         let running = self.subject.start(&store, &model, &by, |projector| projector);
         see(&running, &self.subject.id, &model, Position::START).await;
         // It is at its place: what comes now is no replay.
-        until(&running, "the projection begins", |running| !running.status().slots.is_empty()).await;
+        until(&running, "the projection begins", |running| !running.status().slots.is_empty())
+            .await;
         for happened in &self.events.all {
             let end = GivenEvents::append(std::slice::from_ref(happened), &store).await;
             see(&running, &self.subject.id, &model, end).await;
@@ -216,9 +224,9 @@ where
             let model = (self.make)().await;
             for slot in order {
                 let by = Arc::new(Disturbance { only: Some(slot), ..Disturbance::none() });
-                let running = self.subject.start(store, &model, &by, |projector| {
-                    projector.batch(BATCH).slots(SLOTS)
-                });
+                let running = self
+                    .subject
+                    .start(store, &model, &by, |projector| projector.batch(BATCH).slots(SLOTS));
                 let what = format!("slot {slot} comes to the end");
                 until(&running, &what, |running| {
                     running.status().slots.get(&slot).is_some_and(|position| *position >= end)
@@ -233,9 +241,9 @@ where
         }
         let model = (self.make)().await;
         let by = Arc::new(Disturbance::none());
-        let running = self.subject.start(store, &model, &by, |projector| {
-            projector.batch(BATCH).slots(SLOTS).workers(3)
-        });
+        let running = self
+            .subject
+            .start(store, &model, &by, |projector| projector.batch(BATCH).slots(SLOTS).workers(3));
         finish(running, &self.subject.id, &model, end).await;
         let rows = (self.read)(&model).await;
         self.compare(&format!("a run of three workers over {SLOTS} slots"), right, &rows);

@@ -81,10 +81,7 @@ impl GivenEvents {
     }
 
     /// Appends some of the events; where the log is then.
-    pub(super) async fn append(
-        some: &[Happened],
-        store: &MemoryStore,
-    ) -> Position {
+    pub(super) async fn append(some: &[Happened], store: &MemoryStore) -> Position {
         let mut end = Position::START;
         for Happened { stream, event } in some {
             let events = vec![event.clone()];

@@ -12,9 +12,9 @@ use crate::given::report::{difference, indented};
 impl GivenEvents {
     /// The view has these rows, in any order, and no others.
     ///
-    /// The events are folded as the framework folds them: the rows an event touches, one after the other, each once. After
-    /// each event the rows are what a table would give back. The events are recorded at the first moment of 1970, in the
-    /// order they are given, from position 1 on.
+    /// The events are folded as the framework folds them: the rows an event touches, one after the other, each once.
+    /// After each event the rows are what a table would give back. The events are recorded at the first moment of 1970,
+    /// in the order they are given, from position 1 on.
     ///
     /// # Panics
     /// When the rows are others; the message shows the difference. When an event can't be folded, or a row can't be
@@ -75,7 +75,12 @@ impl GivenEvents {
             let received = Received::new(&recorded, false);
             let mut keys = V::touched(&event, &received);
             let mut seen = Vec::new();
-            keys.retain(|key| !seen.contains(key) && { seen.push(key.clone()); true });
+            keys.retain(|key| {
+                !seen.contains(key) && {
+                    seen.push(key.clone());
+                    true
+                }
+            });
             for key in keys {
                 let mut row = rows.remove(&key);
                 if let Err(error) = V::fold(&mut row, &key, &event, &received) {
@@ -125,5 +130,8 @@ impl GivenEvents {
 #[track_caller]
 fn fail_to_fold<V: View>(happened: &Happened, key: &V::Key, error: &str) -> ! {
     let event = indented(&happened.to_string());
-    panic!("view `{}` can't fold an event into the row with key {key:?}: {error}\n\n{event}\n", V::NAME)
+    panic!(
+        "view `{}` can't fold an event into the row with key {key:?}: {error}\n\n{event}\n",
+        V::NAME
+    )
 }

@@ -8,8 +8,8 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, Head, LogFilter, LogPage, MemoryStore, News,
-    Position, RecordedEvent, StoreError, StoreErrorKind, StreamId, Version,
+    Append, AppendError, Appended, EventId, EventStore, Head, LogFilter, LogPage, MemoryStore,
+    News, Position, RecordedEvent, StoreError, StoreErrorKind, StreamId, Version,
 };
 use tokio::sync::watch;
 
@@ -59,10 +59,12 @@ impl Gate {
         &self,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        match *self.closed.borrow() {
-            true => Err(StoreError::new(StoreErrorKind::Unavailable, "a test has ended the process")),
-            false => Ok(()),
-        }?;
+        if *self.closed.borrow() {
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "a test has ended the process",
+            ));
+        }
         self.pass(work).await
     }
 }

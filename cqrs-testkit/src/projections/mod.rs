@@ -64,7 +64,7 @@
 //! deposits.clone().check_projection(|_| Total, empty, async |total| total.read(|cents| *cents)).all().await;
 //!
 //! let empty = async || MemoryView::<Balance>::new(Default::default());
-//! deposits.check_view::<Balance, _, _, _, _>(empty, async |rows| rows.read(Clone::clone)).all().await;
+//! deposits.check_view::<Balance, _, _>(empty, async |rows| rows.read(Clone::clone)).all().await;
 //! # }
 //! ```
 //!

@@ -13,7 +13,7 @@ use super::gate::GatedStore;
 use super::tapped::{Disturbance, Tapped, Through};
 
 /// How long a projection may take to see a few events.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 impl GivenEvents {
     /// Has a projection take the events, and gives its read model back, to be asked for its rows.
@@ -67,9 +67,9 @@ pub(super) async fn see(
     end: Position,
 ) {
     let seen = running.wait_for(end, PATIENCE).await;
-    let status = running.status();
-    let states = model.projections(Some(id.name)).await;
-    let versions = states.unwrap_or_default().into_iter().map(|state| state.version);
+    let last_error = running.status().last_error;
+    let stored = model.projections(Some(id.name)).await;
+    let versions = stored.unwrap_or_default().into_iter().map(|state| state.version);
     for version in versions {
         let parked = model.parked(id.name, version).await;
         if let Some(parked) = parked.unwrap_or_default().first() {
@@ -80,20 +80,24 @@ pub(super) async fn see(
         }
     }
     if let Err(error) = seen {
-        let why = status.last_error.map(|error| format!(": {error}")).unwrap_or_default();
+        let why = last_error.map(|error| format!(": {error}")).unwrap_or_default();
         panic!("{error}{why}");
     }
 }
 
+type Start<M> = Box<dyn Fn(&Projector, &M, Arc<Disturbance>) -> Running>;
+
 /// A projection or a view that can be started many times.
 pub(super) struct Subject<M> {
     pub(super) id: ProjectionId,
-    start: Box<dyn Fn(&Projector, &M, Arc<Disturbance>) -> Running>,
+    start: Start<M>,
     has_tables: fn(&M) -> bool,
 }
 
 impl<M: ReadModel> Subject<M> {
-    pub(super) fn of_projection<P: Projection<Model = M>>(make: impl Fn(&M) -> P + 'static) -> Self {
+    pub(super) fn of_projection<P: Projection<Model = M>>(
+        make: impl Fn(&M) -> P + 'static,
+    ) -> Self {
         Self {
             id: ProjectionId::of::<P::Event>(P::NAME, P::VERSION),
             start: Box::new(move |projector, model, by| {
@@ -142,11 +146,13 @@ pub(super) async fn until(running: &Running, what: &str, is_true: impl Fn(&Runni
     let waiting = async {
         while !is_true(running) {
             let status = running.status();
-            assert!(status.phase != Phase::Stopped, "{what}: the projection has stopped: {status:?}");
+            assert!(
+                status.phase != Phase::Stopped,
+                "{what}: the projection has stopped: {status:?}"
+            );
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
-        panic!("{what}: that is not so after {PATIENCE:?}: {:?}", running.status());
-    }
+    let is_so = tokio::time::timeout(PATIENCE, waiting).await.is_ok();
+    assert!(is_so, "{what}: that is not so after {PATIENCE:?}: {:?}", running.status());
 }

@@ -160,7 +160,7 @@ impl<M: ReadModel> ReadModel for Tapped<M> {
             Faults::None => (false, false),
             Faults::FailsAt(at) => (at == number, false),
             Faults::IsLostAt(at) => (false, at == number),
-            Faults::Many => (number % 3 == 0, number % 3 == 1),
+            Faults::Many => (number.is_multiple_of(3), number % 3 == 1),
         };
         if fails {
             drop(transaction);
@@ -168,10 +168,10 @@ impl<M: ReadModel> ReadModel for Tapped<M> {
         }
         let committed = self.inner.commit(transaction, &projection, commit);
         let is_committed = self.by.gate.call(committed).await?;
-        match is_lost {
-            true => Err(StoreError::new(StoreErrorKind::OutcomeUnknown, "a test asked for it")),
-            false => Ok(is_committed),
+        if is_lost {
+            return Err(StoreError::new(StoreErrorKind::OutcomeUnknown, "a test asked for it"));
         }
+        Ok(is_committed)
     }
 
     async fn park(

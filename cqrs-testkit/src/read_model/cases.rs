@@ -4,9 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::{
-    Fixture, committing, exchanging, leases, opening, parking, rescaling, rows, sharing,
-};
+use super::{Fixture, committing, exchanging, leases, opening, parking, rescaling, rows, sharing};
 
 pub(super) struct Case<F> {
     pub(super) name: &'static str,
@@ -131,7 +129,8 @@ macro_rules! __read_model_cases {
                 a_version_is_put_back_wherever_it_stands
                 only_what_is_beside_is_put_in_service
                 g7_leases_of_both_are_void_after_an_exchange
-                g7_open_transactions_land_in_their_place_or_nowhere
+                g7_what_is_open_in_service_lands_there_or_nowhere
+                g7_what_is_open_beside_lands_there_or_nowhere
                 what_is_beside_is_removed
                 g7_leases_of_what_was_removed_are_void_for_ever
                 a_version_formerly_in_service_is_removed

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::task::Poll;
 
-use cqrs_core::{Commit, ReadModel as _, Rows};
+use cqrs_core::{Commit, Lease, ReadModel as _, Rows};
+use tokio::time::Instant;
 
 use super::Fixture;
 use super::support::{
-    During, LONG, Model, SHORT, Worker, all_parked, at, at_once, done, done_or_busy, during, id,
-    joined, names, opened, parked, positions, rows, same, state, taken,
+    During, LONG, Model, PATIENCE, SHORT, Worker, all_parked, at, at_once, done, done_or_busy,
+    during, id, joined, names, opened, parked, positions, rows, same, state, taken,
 };
 use super::views::Sample;
 
@@ -75,7 +76,7 @@ pub(super) async fn what_is_not_committed_is_not_seen<F: Fixture>(fixture: Arc<F
 pub(super) async fn a_commit_moves_the_slots_of_its_leases<F: Fixture>(fixture: Arc<F>) {
     let model = fixture.open().await;
     let worker = opened(&model, 1, 4, 0).await;
-    let moved = |slot: u32, position| cqrs_core::Lease { position: at(position), ..worker.lease(slot) };
+    let moved = |slot: u32, position| Lease { position: at(position), ..worker.lease(slot) };
     assert!(worker.commit(&[moved(1, 10), moved(3, 20)], &["a"]).await, "a commit was refused");
     same("the positions", positions(&state(&model, 1).await), vec![0, 10, 0, 20]);
     assert!(worker.commit(&[moved(0, 5)], &["b"]).await, "a commit was refused");
@@ -101,7 +102,7 @@ pub(super) async fn g7_one_lease_that_is_gone_refuses_all<F: Fixture>(fixture: A
     second.share().await;
     let gone = second.slots()[0];
     let kept = first.lease(first.slots()[0]);
-    let both = [before.lease(gone), kept].map(|lease| cqrs_core::Lease { position: at(99), ..lease });
+    let both = [before.lease(gone), kept].map(|lease| Lease { position: at(99), ..lease });
     first.is_refused("one of them is gone", &both).await;
     let [one, other] = both;
     first.is_refused("one of them is gone", &[other, one]).await;
@@ -135,7 +136,10 @@ pub(super) async fn g7_who_stalls_past_its_lease_commits_nothing<F: Fixture>(fix
     let (mut second, is_committed) = match taking_over.await {
         During::Done(second) => {
             let is_committed = first.commit_under(transaction, &stalled).await;
-            assert!(!is_committed, "a commit was accepted under a lease that another has taken over");
+            assert!(
+                !is_committed,
+                "a commit was accepted under a lease that another has taken over"
+            );
             (second, is_committed)
         }
         During::Waits(taking_over) => {
@@ -144,8 +148,7 @@ pub(super) async fn g7_who_stalls_past_its_lease_commits_nothing<F: Fixture>(fix
             (joined(taking_over.await), is_committed)
         }
     };
-    let (there, position) =
-        if is_committed { (names(["late"]), 20) } else { (names([]), 10) };
+    let (there, position) = if is_committed { (names(["late"]), 20) } else { (names([]), 10) };
     same("the rows of who stalled", rows(&model, &["late"]).await, there);
     same("the position that was taken over", second.lease(0).position, at(position));
     first.leases = stalled;
@@ -186,7 +189,7 @@ pub(super) async fn g7_slots_that_share_a_row_lose_nothing<F: Fixture>(fixture: 
 async fn count<M: Model>(worker: Worker<M>, slot: u32, commits: u64) {
     let mut lease = worker.lease(slot);
     let key = "counted".to_owned();
-    let add = async |lease: &cqrs_core::Lease| {
+    let add = async |lease: &Lease| {
         let mut transaction = worker.model.begin().await?;
         let found = worker.model.load(&mut transaction, std::slice::from_ref(&key)).await?;
         let count = found.first().map_or(0, |row: &Sample| row.count);
@@ -200,10 +203,12 @@ async fn count<M: Model>(worker: Worker<M>, slot: u32, commits: u64) {
         let commit = Commit { leases: std::slice::from_ref(lease), events: 1, time: LONG };
         worker.model.commit(transaction, &worker.id, &commit).await.map(Some)
     };
+    let until = Instant::now() + PATIENCE;
     while lease.position < at(commits) {
-        let moved = cqrs_core::Lease { position: at(lease.position.get() + 1), ..lease };
+        assert!(Instant::now() < until, "slot {slot} does not get on beside others: {lease:?}");
+        let moved = Lease { position: at(lease.position.get() + 1), ..lease };
         match done_or_busy("counting", add(&moved).await).flatten() {
-            Some(true) => lease = cqrs_core::Lease { commits: moved.commits + 1, ..moved },
+            Some(true) => lease = Lease { commits: moved.commits + 1, ..moved },
             Some(false) => panic!("a commit under {moved:?}, which is in force, was refused"),
             // Given up in favour of another: once more.
             None => {}

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cqrs_core::{Maintain as _, Opened, PutInService, ReadModel as _};
+use cqrs_core::{
+    Commit, Lease, Maintain as _, Opened, ProjectionId, ProjectionState, PutInService,
+    ReadModel as _, Setup,
+};
 
 use super::Fixture;
 use super::support::{
@@ -58,9 +61,9 @@ pub(super) async fn who_is_behind_is_not_put_in_service<F: Fixture>(fixture: Arc
     let model = fixture.open().await;
     let (mut old, mut new) = two_versions(&model, 10).await;
     // The furthest of what queries have seen, and the nearest of what is to take its place.
-    let ahead = [cqrs_core::Lease { position: at(12), ..old.lease(1) }];
+    let ahead = [Lease { position: at(12), ..old.lease(1) }];
     assert!(old.commit(&ahead, &[]).await, "a commit was refused");
-    let most = [0, 2].map(|slot| cqrs_core::Lease { position: at(15), ..new.lease(slot) });
+    let most = [0, 2].map(|slot| Lease { position: at(15), ..new.lease(slot) });
     assert!(new.commit(&most, &[]).await, "a commit was refused");
     same("what came of it", put(&model, 2, true).await, PutInService::Behind(at(10), at(12)));
     same("what queries see", rows(&model, &KEYS).await, names(["both", "old"]));
@@ -87,7 +90,11 @@ pub(super) async fn a_version_is_put_back_wherever_it_stands<F: Fixture>(fixture
     served.leases.clear();
     served.share().await;
     served.commits(50, &["later"]).await;
-    same("what came of it, with less", put(&other, 1, true).await, PutInService::Behind(at(10), at(50)));
+    same(
+        "what came of it, with less",
+        put(&other, 1, true).await,
+        PutInService::Behind(at(10), at(50)),
+    );
     same("what came of it", put(&other, 1, false).await, PutInService::Done);
     let keys = ["both", "old", "new", "later"];
     same("what queries see", rows(&model, &keys).await, names(["both", "old"]));
@@ -110,7 +117,7 @@ pub(super) async fn only_what_is_beside_is_put_in_service<F: Fixture>(fixture: A
     let model = fixture.open().await;
     same("putting nothing in service", put(&model, 1, false).await, PutInService::Missing);
     let mut worker = opened(&model, 1, 2, 10).await;
-    let ahead = [cqrs_core::Lease { position: at(12), ..worker.lease(1) }];
+    let ahead = [Lease { position: at(12), ..worker.lease(1) }];
     assert!(worker.commit(&ahead, &["a"]).await, "a commit was refused");
     for caught_up in [true, false] {
         same("putting it in service again", put(&model, 1, caught_up).await, PutInService::Missing);
@@ -144,57 +151,53 @@ pub(super) async fn g7_leases_of_both_are_void_after_an_exchange<F: Fixture>(fix
     }
 }
 
-/// Transactions that are open while versions change their places: what they wrote is committed with the version they
-/// belong to, or not at all.
-pub(super) async fn g7_open_transactions_land_in_their_place_or_nowhere<F: Fixture>(
-    fixture: Arc<F>,
-) {
-    for is_old in [true, false] {
-        let model = fixture.open().await;
-        let version = states(&model).await.len() as u32;
-        // Two new versions for each round.
-        let (first, second) = (version + 1, version + 2);
-        for version in [first, second] {
-            opened(&model, version, 1, 0).await.leave().await;
+pub(super) async fn g7_what_is_open_in_service_lands_there_or_nowhere<F: Fixture>(fixture: Arc<F>) {
+    let (model, other) = (fixture.open().await, fixture.open().await);
+    let (old, _) = two_versions(&model, 10).await;
+    let is_committed = exchange_during(&old, other).await;
+    same("the rows of the new version", rows(&model, &["late"]).await, names([]));
+    let late = rows_beside(&model, 1, &["late"]).await;
+    same("the rows of the old version", late.len(), usize::from(is_committed));
+    let position = if is_committed { 20 } else { 10 };
+    same("its positions", positions(&state(&model, 1).await), vec![position; 2]);
+}
+
+pub(super) async fn g7_what_is_open_beside_lands_there_or_nowhere<F: Fixture>(fixture: Arc<F>) {
+    let (model, other) = (fixture.open().await, fixture.open().await);
+    let (_, new) = two_versions(&model, 10).await;
+    let is_committed = exchange_during(&new, other).await;
+    same("the rows of the old version", rows_beside(&model, 1, &["late"]).await, names([]));
+    let late = rows(&model, &["late"]).await;
+    same("the rows of the new version", late.len(), usize::from(is_committed));
+    let position = if is_committed { 20 } else { 10 };
+    same("its positions", positions(&state(&model, 2).await), vec![position; 3]);
+}
+
+/// Puts version 2 in service while a transaction is open; whether that could be committed.
+async fn exchange_during<M: Model>(worker: &Worker<M>, other: M) -> bool {
+    let transaction = worker.with_rows(&["late"]).await;
+    let put_in_service = async move || other.put_in_service(NAME, 2, false).await;
+    let again = put_in_service.clone();
+    let meanwhile = during(async move { put_in_service().await }).await;
+    let leases = worker.leases_at(20);
+    let commit = Commit { leases: &leases, events: 1, time: worker.time };
+    let committed = worker.model.commit(transaction, &worker.id, &commit).await;
+    let is_committed = done_or_busy("a commit", committed).unwrap_or(false);
+    let outcome = match meanwhile {
+        During::Done(outcome) => {
+            assert!(
+                !is_committed || outcome.is_err(),
+                "a transaction was committed under leases that an exchange has made void"
+            );
+            outcome
         }
-        if !is_old {
-            // That of the first round is in service.
-            put(&model, first, false).await;
-        }
-        let (first, second) = (opened(&model, first, 1, 10).await, opened(&model, second, 1, 10).await);
-        let (worker, next) = (if is_old { &first } else { &second }, second.id.version);
-        let key = if is_old { "late old" } else { "late new" };
-        let transaction = worker.with_rows(&[key]).await;
-        let exchanger = fixture.open().await;
-        let exchange = async move || exchanger.put_in_service(NAME, next, false).await;
-        let again = exchange.clone();
-        let exchanging = during(async move { exchange().await }).await;
-        let commit = cqrs_core::Commit { leases: &worker.leases_at(20), events: 1, time: worker.time };
-        let committed = worker.model.commit(transaction, &worker.id, &commit).await;
-        let is_committed = done_or_busy("a commit", committed).unwrap_or(false);
-        let exchanged = match exchanging {
-            During::Done(exchanged) => {
-                assert!(
-                    !is_committed || exchanged.is_err(),
-                    "a transaction was committed under a lease that an exchange has made void"
-                );
-                exchanged
-            }
-            During::Waits(exchanging) => joined(exchanging.await),
-        };
-        // One of both may have been given up in favour of the other.
-        if done_or_busy("putting in service", exchanged) != Some(PutInService::Done) {
-            same("what came of it", done("putting in service", again().await), PutInService::Done);
-        }
-        let (own, other) = match is_old {
-            true => (rows_beside(&model, first.id.version, &[key]).await, rows(&model, &[key]).await),
-            false => (rows(&model, &[key]).await, rows_beside(&model, first.id.version, &[key]).await),
-        };
-        same("the rows of the other version", other, names([]));
-        same("the rows of its own version", own.len(), usize::from(is_committed));
-        let position = if is_committed { 20 } else { 10 };
-        same("its position", positions(&state(&model, worker.id.version).await), vec![position]);
+        During::Waits(meanwhile) => joined(meanwhile.await),
+    };
+    // One of both may have been given up in favour of the other.
+    if done_or_busy("putting in service", outcome) != Some(PutInService::Done) {
+        same("what came of it", done("putting in service", again().await), PutInService::Done);
     }
+    is_committed
 }
 
 pub(super) async fn what_is_beside_is_removed<F: Fixture>(fixture: Arc<F>) {
@@ -227,7 +230,8 @@ pub(super) async fn g7_leases_of_what_was_removed_are_void_for_ever<F: Fixture>(
     assert!(done("removing", model.remove(NAME, 2).await), "it is not there");
     let anew = opened(&model, 2, 3, 0).await;
     for lease in &new.leases {
-        let same = anew.leases.iter().any(|other| other.slot == lease.slot && other.token == lease.token);
+        let same =
+            anew.leases.iter().any(|other| other.slot == lease.slot && other.token == lease.token);
         assert!(
             !same,
             "{lease:?} was given before version 2 was removed, and again after it was made anew: whoever slept \
@@ -254,16 +258,16 @@ pub(super) async fn a_version_formerly_in_service_is_removed<F: Fixture>(fixture
 
 pub(super) async fn projections_are_listed_by_name_and_version<F: Fixture>(fixture: Arc<F>) {
     let (model, other) = (fixture.open().await, fixture.open().await);
-    let setup = cqrs_core::Setup { tables: "", slots: 1, replays_to: at(0), beside: false };
+    let setup = Setup { tables: "", slots: 1, replays_to: at(0), beside: false };
     for name in ["zebra", "aardvark"] {
         let events = "one two".to_owned();
-        let named = cqrs_core::ProjectionId { name, version: 7, events };
+        let named = ProjectionId { name, version: 7, events };
         done("opening", model.open(&named, &setup).await);
     }
     for version in [2, 10] {
         opened(&model, version, 1, u64::from(version)).await;
     }
-    let listed = |states: Vec<cqrs_core::ProjectionState>| -> Vec<(String, u32)> {
+    let listed = |states: Vec<ProjectionState>| -> Vec<(String, u32)> {
         states.into_iter().map(|state| (state.name, state.version)).collect()
     };
     let own = [(NAME.to_owned(), 2), (NAME.to_owned(), 10)];

@@ -7,7 +7,7 @@ use cqrs_core::ReadModel as _;
 
 use super::Fixture;
 use super::support::{
-    LONG, Worker, at, done, id, names, opened, positions, rows, same, state, states,
+    LONG, SHORT, Worker, at, done, id, names, opened, positions, rows, same, state, states,
 };
 
 /// A lease that has run out when `RUN_OUT` has passed.
@@ -50,9 +50,8 @@ pub(super) async fn prolonging_tells_of_a_lease_that_is_gone<F: Fixture>(fixture
     second.share().await;
     first.share().await;
     let kept = first.leases.clone();
-    let prolong = async |leases: &[_]| {
-        done("prolonging leases", model.prolong(&id(1), leases, LONG).await)
-    };
+    let prolong =
+        async |leases: &[_]| done("prolonging leases", model.prolong(&id(1), leases, LONG).await);
     same("whether both leases are prolonged, one of which is gone", prolong(&before).await, false);
     same("whether the one that is left is prolonged", prolong(&kept).await, true);
     let missing = model.prolong(&id(2), &kept, LONG).await;
@@ -93,7 +92,7 @@ pub(super) async fn g7_what_was_taken_over_is_not_given_back<F: Fixture>(fixture
     let mut first = opened(&model, 1, 1, 10).await;
     let mut second = first.another();
     second.base = other.clone();
-    first.time = super::support::SHORT;
+    first.time = SHORT;
     first.share().await;
     second.share_until(1).await;
     first.leases = first.leases_at(99);

@@ -30,13 +30,13 @@
 //! # fn main() {}
 //! ```
 //!
-//! The expression is evaluated once for each case and gives a future of a [`Fixture`]: a fresh and empty database. A read
-//! model that keeps the rows of any view is a fixture already. One whose database is to be removed afterwards, or that
-//! can be opened several times, as several processes would, gets a fixture of its own.
+//! The expression is evaluated once for each case and gives a future of a [`Fixture`]: a fresh and empty database. A
+//! read model that keeps the rows of any view is a fixture already. One whose database is to be removed afterwards, or
+//! that can be opened several times, as several processes would, gets a fixture of its own.
 //!
-//! A case whose name begins with `g` and a number proves that guarantee of the framework. The cases are about what a read
-//! model does while it runs, and what all have in common; what a crash leaves, what a broken connection does, and that
-//! the tables of something else are left alone, only its own tests can show.
+//! A case whose name begins with `g` and a number proves that guarantee of the framework. The cases are about what a
+//! read model does while it runs, and what all have in common; what a crash leaves, what a broken connection does, and
+//! that the tables of something else are left alone, only its own tests can show.
 
 mod cases;
 mod committing;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{Maintain as _, Opened, PutInService, ReadModel as _, Setup};
+use cqrs_core::{Maintain as _, Opened, ProjectionId, PutInService, ReadModel as _, Setup};
 
 use super::Fixture;
 use super::support::{
@@ -24,14 +24,14 @@ pub(super) async fn the_first_version_is_in_service<F: Fixture>(fixture: Arc<F>)
     let slots: Vec<u32> = state.slots.iter().map(|slot| slot.slot).collect();
     same("the numbers of its slots", slots, vec![0, 1, 2]);
     for slot in &state.slots {
-        same("slot, owner, events and error", (slot.owner, slot.events, &slot.error), (None, 0, &None));
+        same(
+            "slot, owner, events and error",
+            (slot.owner, slot.events, &slot.error),
+            (None, 0, &None),
+        );
     }
     same("where the log ended", state.replays_to, at(7));
-    same(
-        "what is going on",
-        (state.rescaling, state.parked, state.members),
-        (None, 0, vec![]),
-    );
+    same("what is going on", (state.rescaling, state.parked, state.members), (None, 0, vec![]));
     same("the rows", rows(&other, &["a"]).await, names([]));
 }
 
@@ -60,14 +60,18 @@ pub(super) async fn other_events_under_the_same_version_are_refused<F: Fixture>(
     let setup = Setup { tables: &tables, slots: 1, replays_to: at(0), beside: true };
     for version in [1, 2] {
         let events = "suite.happened suite.more".to_owned();
-        let changed = cqrs_core::ProjectionId { events, ..id(version) };
+        let changed = ProjectionId { events, ..id(version) };
         same(
             format!("what came of opening version {version} with other events"),
             done("opening", model.open(&changed, &setup).await),
             // Where the version beside is the one that differs, that is the one to tell of.
             Opened::Changed { version, events: "suite.happened".to_owned() },
         );
-        same("the events it was made from", &*state(&model, version).await.events, "suite.happened");
+        same(
+            "the events it was made from",
+            &*state(&model, version).await.events,
+            "suite.happened",
+        );
     }
     worker.commits(20, &[]).await;
 }
@@ -157,5 +161,8 @@ pub(super) async fn only_what_is_beside_is_had_beside<F: Fixture>(fixture: Arc<F
     let model = fixture.open().await;
     opened(&model, 1, 1, 0).await;
     assert!(model.beside(&id(1)).await.is_err(), "the version in service is had as one beside");
-    assert!(model.beside(&id(2)).await.is_err(), "a version that is not there is had as one beside");
+    assert!(
+        model.beside(&id(2)).await.is_err(),
+        "a version that is not there is had as one beside"
+    );
 }

@@ -1,7 +1,7 @@
 //! Parked streams, and what is asked to be done about them (G8).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use cqrs_core::{Maintain as _, Parked, ParkedRequest, ReadModel as _, StoreError, Version};
 
@@ -46,7 +46,7 @@ pub(super) async fn g8_parked_streams_are_kept_as_they_are<F: Fixture>(fixture: 
         attempts: u32::MAX,
         event_type: "t".repeat(128),
         error: "long ".repeat(20_000),
-        since: std::time::SystemTime::UNIX_EPOCH + Duration::from_micros(1),
+        since: SystemTime::UNIX_EPOCH + Duration::from_micros(1),
         ..parked("large", 0)
     };
     let asked = Parked { request: Some(ParkedRequest::Replay), attempts: 0, ..parked("asked", 7) };
@@ -72,7 +72,7 @@ pub(super) async fn g8_a_stream_that_fails_again_keeps_since_when<F: Fixture>(fi
         event_type: "suite.other".to_owned(),
         attempts: 1,
         error: "something else".to_owned(),
-        since: parked("1", 5).since + Duration::from_secs(60),
+        since: parked("1", 5).since + Duration::from_mins(1),
         ..parked("1", 5)
     };
     park(&mut worker, std::slice::from_ref(&again)).await;
@@ -137,8 +137,16 @@ pub(super) async fn g8_requests_reach_those_who_share<F: Fixture>(fixture: Arc<F
         let asked = other.request(NAME, version, &stream(key), request).await;
         done("asking for something to be done about a parked stream", asked)
     };
-    same("asking for a stream that is not parked", request(1, "3", ParkedRequest::Replay).await, false);
-    same("asking of a version that is not there", request(2, "1", ParkedRequest::Replay).await, false);
+    same(
+        "asking for a stream that is not parked",
+        request(1, "3", ParkedRequest::Replay).await,
+        false,
+    );
+    same(
+        "asking of a version that is not there",
+        request(2, "1", ParkedRequest::Replay).await,
+        false,
+    );
     for asked in [ParkedRequest::Replay, ParkedRequest::Discard, ParkedRequest::Replay] {
         same("asking for a stream that is parked", request(1, "2", asked).await, true);
         let now = vec![parked("1", 5), Parked { request: Some(asked), ..parked("2", 6) }];
@@ -146,7 +154,11 @@ pub(super) async fn g8_requests_reach_those_who_share<F: Fixture>(fixture: Arc<F
         same("what a share says is asked for", worker.share().await.parked, now);
     }
     unpark(&mut worker, &["2"]).await;
-    same("asking for a stream that was parked", request(1, "2", ParkedRequest::Replay).await, false);
+    same(
+        "asking for a stream that was parked",
+        request(1, "2", ParkedRequest::Replay).await,
+        false,
+    );
 }
 
 pub(super) async fn g8_names_of_parked_streams_are_kept_apart<F: Fixture>(fixture: Arc<F>) {
@@ -160,7 +172,11 @@ pub(super) async fn g8_names_of_parked_streams_are_kept_apart<F: Fixture>(fixtur
     same("the parked streams", all_parked(&model, 1).await, all.clone());
     for (number, key) in keys.iter().enumerate() {
         unpark(&mut worker, &[key]).await;
-        same(format!("what is left after {key:?}"), all_parked(&model, 1).await, all[number + 1..].to_vec());
+        same(
+            format!("what is left after {key:?}"),
+            all_parked(&model, 1).await,
+            all[number + 1..].to_vec(),
+        );
     }
 }
 
@@ -168,7 +184,10 @@ pub(super) async fn g8_streams_are_parked_whatever_the_error_says<F: Fixture>(fi
     let model = fixture.open().await;
     let mut worker = opened(&model, 1, 1, 0).await;
     let said = ["", "\"'\\%_\n\t", "не проходит 🦀", "\u{1}\u{7f}\u{fffe}"];
-    let of = |(error, at): (&&str, u64)| Parked { error: (*error).to_owned(), ..parked(&at.to_string(), at) };
+    let of = |(error, at): (&&str, u64)| Parked {
+        error: (*error).to_owned(),
+        ..parked(&at.to_string(), at)
+    };
     let all: Vec<Parked> = said.iter().zip(1..).map(of).collect();
     park(&mut worker, &all).await;
     same("the parked streams", all_parked(&model, 1).await, all);
@@ -188,12 +207,20 @@ pub(super) async fn g8_versions_park_streams_of_their_own<F: Fixture>(fixture: A
     park(&mut served, &[parked("1", 5)]).await;
     park(&mut beside, &[parked("1", 6), parked("2", 7)]).await;
     same("what is parked in service", all_parked(&model, 1).await, vec![parked("1", 5)]);
-    same("what is parked beside", beside.share().await.parked, vec![parked("1", 6), parked("2", 7)]);
+    same(
+        "what is parked beside",
+        beside.share().await.parked,
+        vec![parked("1", 6), parked("2", 7)],
+    );
     let asked = model.request(NAME, 2, &stream("1"), ParkedRequest::Discard).await;
     assert!(done("asking", asked), "a parked stream is not found");
     same("what is asked for in service", all_parked(&model, 1).await[0].request, None);
     unpark(&mut beside, &["1"]).await;
     same("what is parked in service", served.share().await.parked, vec![parked("1", 5)]);
-    same("how many are parked", [state(&model, 1).await.parked, state(&model, 2).await.parked], [1, 1]);
+    same(
+        "how many are parked",
+        [state(&model, 1).await.parked, state(&model, 2).await.parked],
+        [1, 1],
+    );
     same("another name", done("listing", model.parked("other", id(1).version).await), vec![]);
 }

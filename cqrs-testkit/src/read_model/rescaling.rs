@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{Maintain as _, ReadModel as _, Setup, StoreErrorKind};
+use cqrs_core::{Lease, Maintain as _, ReadModel as _, Setup, StoreErrorKind};
 
 use super::Fixture;
 use super::support::{
@@ -23,7 +23,7 @@ fn highest_token<M>(workers: &[&Worker<M>]) -> i64 {
 pub(super) async fn a_rescale_waits_at_a_barrier<F: Fixture>(fixture: Arc<F>) {
     let (model, other) = (fixture.open().await, fixture.open().await);
     let mut worker = opened(&model, 1, 2, 0).await;
-    let ahead = [cqrs_core::Lease { position: at(30), ..worker.lease(1) }];
+    let ahead = [Lease { position: at(30), ..worker.lease(1) }];
     assert!(worker.commit(&ahead, &["a"]).await, "a commit was refused");
     rescale(&other, 3).await;
     let told = state(&model, 1).await;
@@ -39,7 +39,7 @@ pub(super) async fn a_rescale_waits_at_a_barrier<F: Fixture>(fixture: Arc<F>) {
         "a rescale has begun, but the leases are still {share:?}"
     );
     // Not all of the way: everything stays.
-    let nearer = [cqrs_core::Lease { position: at(29), ..worker.lease(0) }];
+    let nearer = [Lease { position: at(29), ..worker.lease(0) }];
     assert!(worker.commit(&nearer, &["b"]).await, "a commit before the barrier was refused");
     same("the barrier", Worker::new(&other, 1).share().await.barrier, Some(at(30)));
     same("how many slots there are until then", state(&model, 1).await.slots.len(), 2);
@@ -136,7 +136,7 @@ pub(super) async fn a_rescale_keeps_what_is_known<F: Fixture>(fixture: Arc<F>) {
 pub(super) async fn another_rescale_takes_the_place_of_the_first<F: Fixture>(fixture: Arc<F>) {
     let model = fixture.open().await;
     let mut worker = opened(&model, 1, 2, 0).await;
-    let ahead = [cqrs_core::Lease { position: at(30), ..worker.lease(1) }];
+    let ahead = [Lease { position: at(30), ..worker.lease(1) }];
     assert!(worker.commit(&ahead, &["a"]).await, "a commit was refused");
     for slots in [3, 5] {
         rescale(&model, slots).await;
@@ -197,7 +197,7 @@ pub(super) async fn what_is_reset_begins_anew<F: Fixture>(fixture: Arc<F>) {
 pub(super) async fn a_reset_ends_a_rescale<F: Fixture>(fixture: Arc<F>) {
     let model = fixture.open().await;
     let mut worker = opened(&model, 1, 2, 0).await;
-    let ahead = [cqrs_core::Lease { position: at(30), ..worker.lease(1) }];
+    let ahead = [Lease { position: at(30), ..worker.lease(1) }];
     assert!(worker.commit(&ahead, &["a"]).await, "a commit was refused");
     rescale(&model, 4).await;
     done("resetting", model.reset(NAME, 1, at(0)).await);

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use cqrs_core::{BoxError, ReadModel as _, Rows, Setup, StoreError, StoreErrorKind, View as _};
+use cqrs_core::{
+    BoxError, Commit, Lease, Member, ProjectionId, ReadModel as _, Rows, Setup, StoreError,
+    StoreErrorKind, View as _,
+};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::Fixture;
-use super::support::{Model, Worker, at, done, opened, same};
+use super::support::{LONG, Model, Worker, at, done, opened, same};
 use super::views::{Composite, Sample};
 
 /// The last microsecond that a column holds.
@@ -169,7 +172,8 @@ pub(super) async fn texts_are_kept_byte_for_byte<F: Fixture>(fixture: Arc<F>) {
 pub(super) async fn rows_are_written_over_and_deleted<F: Fixture>(fixture: Arc<F>) {
     let (model, other) = (fixture.open().await, fixture.open().await);
     let mut worker = opened(&model, 1, 1, 0).await;
-    let full = Sample { maybe_text: Some("full".to_owned()), maybe_real: Some(1.5), ..Sample::new("a") };
+    let full =
+        Sample { maybe_text: Some("full".to_owned()), maybe_real: Some(1.5), ..Sample::new("a") };
     write(&mut worker, &[full, Sample::new("b"), Sample::new("c")], &[]).await;
     // A row is written whole: what is nothing now does not stay what it was.
     let over = Sample { integer: 99, json: json!({}), ..Sample::new("a") };
@@ -178,7 +182,11 @@ pub(super) async fn rows_are_written_over_and_deleted<F: Fixture>(fixture: Arc<F
     let right: BTreeMap<String, Sample> =
         [over, Sample::new("c"), Sample::new("d")].map(|row| (row.key(), row)).into();
     same("the rows", load(&worker, &keys).await, right);
-    same("a row that was deleted", done("reading", Rows::<Sample>::row(&other, &keys[1]).await), None);
+    same(
+        "a row that was deleted",
+        done("reading", Rows::<Sample>::row(&other, &keys[1]).await),
+        None,
+    );
     // Deleted and written again, in transactions and within one.
     write(&mut worker, &[Sample::new("b")], &["a"]).await;
     let mut transaction = worker.begin().await;
@@ -258,15 +266,9 @@ pub(super) async fn rows_with_composite_keys_come_back<F: Fixture>(fixture: Arc<
     let tables = Rows::<Composite>::tables(&model);
     let setup = Setup { tables: &tables, slots: 1, replays_to: at(0), beside: false };
     let events = "suite.happened".to_owned();
-    let projection = cqrs_core::ProjectionId { name: Composite::NAME, version: 1, events };
+    let projection = ProjectionId { name: Composite::NAME, version: 1, events };
     done("opening", model.open(&projection, &setup).await);
-    let member = cqrs_core::Member {
-        id: Uuid::now_v7(),
-        label: "",
-        leases: &[],
-        time: super::support::LONG,
-        error: None,
-    };
+    let member = Member { id: Uuid::now_v7(), label: "", leases: &[], time: LONG, error: None };
     let share = done("settling a share", model.share(&projection, &member).await);
     let mut lease = share.unwrap_or_else(|| panic!("there is no share of it")).leases[0];
     // Rows that differ in one column of the key each, and columns that hold the same values.
@@ -290,7 +292,12 @@ pub(super) async fn rows_with_composite_keys_come_back<F: Fixture>(fixture: Arc<
         Composite { flag: false, ..row.clone() },
         Composite { id: Uuid::nil(), ..row.clone() },
     ];
-    all.extend((0..5_000).map(|number| Composite { count: 1, number, name: "many".to_owned(), ..row.clone() }));
+    all.extend((0..5_000).map(|number| Composite {
+        count: 1,
+        number,
+        name: "many".to_owned(),
+        ..row.clone()
+    }));
     let mut transaction = done("beginning", model.begin().await);
     done("writing rows", model.write(&mut transaction, &all, &[]).await);
     lease = commit(&model, &projection, transaction, lease).await;
@@ -323,14 +330,14 @@ pub(super) async fn rows_with_composite_keys_come_back<F: Fixture>(fixture: Arc<
 
 async fn commit<M: Rows<Composite>>(
     model: &M,
-    projection: &cqrs_core::ProjectionId,
+    projection: &ProjectionId,
     transaction: M::Transaction,
-    lease: cqrs_core::Lease,
-) -> cqrs_core::Lease {
-    let commit = cqrs_core::Commit { leases: &[lease], events: 1, time: super::support::LONG };
+    lease: Lease,
+) -> Lease {
+    let commit = Commit { leases: &[lease], events: 1, time: LONG };
     let committed = model.commit(transaction, projection, &commit).await;
     assert!(done("a commit", committed), "a commit was refused");
-    cqrs_core::Lease { commits: lease.commits + 1, ..lease }
+    Lease { commits: lease.commits + 1, ..lease }
 }
 
 pub(super) async fn outages_are_told_from_other_errors<F: Fixture>(fixture: Arc<F>) {

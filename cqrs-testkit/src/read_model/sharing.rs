@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cqrs_core::Maintain as _;
 use tokio::time::Instant;
@@ -267,9 +268,12 @@ pub(super) async fn it_is_told_how_long_ago_an_owner_was_heard_of<F: Fixture>(fi
         .await;
     };
     // The clocks may differ, but not by that much.
-    let close = |since: Instant, heard: std::time::Duration| {
-        let most = since.elapsed() + std::time::Duration::from_millis(50);
-        assert!(heard <= most, "an owner was heard of {heard:?} ago, but told at most {most:?} ago");
+    let close = |since: Instant, heard: Duration| {
+        let most = since.elapsed() + Duration::from_millis(50);
+        assert!(
+            heard <= most,
+            "an owner was heard of {heard:?} ago, but told at most {most:?} ago"
+        );
     };
     grows().await;
     let since = Instant::now();
@@ -314,16 +318,19 @@ pub(super) async fn g7_a_token_is_given_once<F: Fixture>(fixture: Arc<F>) {
             (worker.member, seen)
         }
     });
+    let mut all = at_once(sharing).await;
+    let mut last = Worker::new(&handles[1], 1);
+    last.share_until(4).await;
+    let tokens = last.leases.iter().map(|lease| (lease.slot, lease.token));
+    all.push((last.member, tokens.collect()));
     let mut given: BTreeMap<(u32, i64), Uuid> = BTreeMap::new();
-    for (member, seen) in at_once(sharing).await {
+    for (member, seen) in all {
         for (slot, token) in seen {
             if let Some(other) = given.insert((slot, token), member) {
-                panic!("slot {slot} was given to {other} and to {member}, both times with token {token}");
+                panic!("slot {slot} was given to {other} and to {member}, with token {token}");
             }
         }
     }
-    let mut last = Worker::new(&handles[1], 1);
-    last.share_until(4).await;
     last.commits(10, &["last"]).await;
     let listed = done("listing", handles[0].projections(Some(id(1).name)).await);
     same("the slots after all that", positions(&listed[0]), vec![10; 4]);

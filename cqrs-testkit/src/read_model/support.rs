@@ -245,9 +245,9 @@ impl<M: Model> Worker<M> {
 
 /// How a version is stored.
 pub(super) async fn state(model: &impl Maintain, version: u32) -> ProjectionState {
-    let states = states(model).await.into_iter();
-    let state = states.filter(|state| state.name == NAME && state.version == version).last();
-    state.unwrap_or_else(|| panic!("version {version} of `{NAME}` is not listed"))
+    let mut listed = states(model).await.into_iter();
+    let found = listed.find(|state| state.name == NAME && state.version == version);
+    found.unwrap_or_else(|| panic!("version {version} of `{NAME}` is not listed"))
 }
 
 pub(super) async fn states(model: &impl Maintain) -> Vec<ProjectionState> {
@@ -294,10 +294,10 @@ pub(super) async fn rows_beside<M: Model>(
 }
 
 async fn rows_of<M: Model>(model: &M, state: &ProjectionState, keys: &[&str]) -> BTreeSet<String> {
-    match state.in_service {
-        true => rows(model, keys).await,
-        false => rows_beside(model, state.version, keys).await,
+    if state.in_service {
+        return rows(model, keys).await;
     }
+    rows_beside(model, state.version, keys).await
 }
 
 pub(super) fn stream(key: &str) -> StreamId {
@@ -324,7 +324,7 @@ pub(super) async fn all_parked(model: &impl Maintain, version: u32) -> Vec<Parke
 }
 
 /// How long to wait for what must happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Waits until `check` holds.

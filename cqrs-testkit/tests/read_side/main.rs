@@ -2,4 +2,5 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
+mod projections;
 mod read_models;

@@ -23,13 +23,13 @@ use cqrs_testkit::FaultyStore;
 use crate::domain::{AddAll, Counter, CounterEvent, Renamed};
 
 /// Long enough for anything that happens at all.
-const LONG: Duration = Duration::from_secs(30);
+pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 /// Instead of an amount that is refused: nothing can be taken.
 const OUTAGE: i64 = i64::MAX;
 
 /// What each counter has gone through, in order.
-type Histories = BTreeMap<String, Vec<String>>;
+pub(crate) type Histories = BTreeMap<String, Vec<String>>;
 
 #[derive(Projection)]
 #[projection(
@@ -38,13 +38,13 @@ type Histories = BTreeMap<String, Vec<String>>;
     events(CounterEvent, Renamed),
     tables = "histories"
 )]
-struct History {
+pub(crate) struct History {
     /// An amount that can't be taken.
     refused: Arc<AtomicI64>,
 }
 
 impl History {
-    fn new() -> (Self, Arc<AtomicI64>) {
+    pub(crate) fn new() -> (Self, Arc<AtomicI64>) {
         let refused = Arc::new(AtomicI64::new(i64::MIN));
         (Self { refused: refused.clone() }, refused)
     }
@@ -85,14 +85,14 @@ impl Project<Renamed> for History {
     }
 }
 
-struct Setting {
+pub(crate) struct Setting {
     store: Arc<FaultyStore<MemoryStore>>,
     bus: Bus,
-    model: MemoryModel<Histories>,
+    pub(crate) model: MemoryModel<Histories>,
 }
 
 impl Setting {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let events = MemoryStore::new();
         // Only the projections meet the faults.
         let store = Arc::new(FaultyStore::new(events.clone()));
@@ -100,7 +100,7 @@ impl Setting {
         Self { store, bus, model: MemoryModel::new(Histories::new()) }
     }
 
-    fn projector(&self) -> Projector {
+    pub(crate) fn projector(&self) -> Projector {
         Projector::new(self.store.clone()).batch(7).attempts(2).lease(Duration::from_millis(400))
     }
 
@@ -109,7 +109,7 @@ impl Setting {
         (self.projector().start(projection, self.model.clone()), refused)
     }
 
-    async fn add(&self, counter: &str, amounts: &[i64]) -> Position {
+    pub(crate) async fn add(&self, counter: &str, amounts: &[i64]) -> Position {
         let amounts = amounts.to_vec();
         let all = AddAll { counter: counter.into(), amounts, name: Some("named".into()) };
         self.bus.send(all).await.unwrap().position
@@ -120,6 +120,6 @@ impl Setting {
     }
 }
 
-fn stream(counter: &str) -> StreamId {
+pub(crate) fn stream(counter: &str) -> StreamId {
     StreamId::new("counter", counter).unwrap()
 }

@@ -1,7 +1,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use cqrs::{BoxError, Column, ColumnError, ColumnType, Event, Fold, Received, Value, View};
+use cqrs::{BoxError, Column, ColumnError, ColumnType, Event, Fold, Received, Table, Value, View};
 
 #[derive(Event)]
 struct Opened;
@@ -101,7 +101,7 @@ macro_rules! fold {
 
 fold!(Nullable, Real, Json);
 
-fn main() {
-    let _ = Generic::<String>::TABLE;
-    let _ = Generic::<Maybe>::TABLE;
-}
+const FINE: Table = Generic::<String>::TABLE;
+const HIDDEN: Table = Generic::<Maybe>::TABLE;
+
+fn main() {}

@@ -17,7 +17,7 @@ impl<V: View + std::fmt::Debug> Flawed<V> {
         let ProjectionState { version, events, slots, .. } = state;
         let projection = ProjectionId { name: V::NAME, version, events };
         for id in slots.iter().filter_map(|slot| slot.owner) {
-            let time = Duration::from_secs(600);
+            let time = Duration::from_mins(10);
             let member = Member { id, label: "", leases: &[], time, error: None };
             let share = self.inner.share(&projection, &member).await?;
             for lease in share.into_iter().flat_map(|share| share.leases) {
@@ -42,7 +42,7 @@ impl<V: View + std::fmt::Debug> Maintain for Flawed<V> {
                     state.slots.iter_mut().for_each(|slot| slot.events = 0);
                 }
                 Flaw::NobodyIsHeardOf => {
-                    state.slots.iter_mut().for_each(|slot| slot.heard += Duration::from_secs(60));
+                    state.slots.iter_mut().for_each(|slot| slot.heard += Duration::from_mins(1));
                 }
                 Flaw::PositionsAreWhatIsTold => {
                     for slot in &mut state.slots {

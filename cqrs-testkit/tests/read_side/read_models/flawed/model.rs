@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Flaw {
-    None,
+    Nothing,
     IsMadeAnewWhenOpened,
     EventTypesAreIgnored,
     BuildsBesideUnasked,
@@ -24,6 +24,8 @@ pub(super) enum Flaw {
     BesideIsInService,
     AnythingIsBeside,
     MembersAreAlone,
+    SharesAreTooSmall,
+    ForgottenLeasesAreKept,
     LeasesAreTakenInForce,
     TokensMeanNothing,
     LeasesAreRemembered,
@@ -43,10 +45,13 @@ pub(super) enum Flaw {
     LeavingKeepsLeases,
     LeavingForgetsPositions,
     LeavingGivesAnothersBack,
+    LeavingIsOfAnyVersion,
     RowsAreWrittenAtOnce,
     RefusedRowsAreKept,
     CheckpointsStay,
     TheFirstLeaseWillDo,
+    AllSlotsMove,
+    AnyVersionCommits,
     EventsCountForEachSlot,
     RowsAreReadBeforeTheTransaction,
     CheckpointsAreCommittedAfterRows,
@@ -210,7 +215,9 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
         let before = self.inner.projections(Some(name)).await?;
         let before = before.into_iter().find(|state| state.version == version);
         match (self.flaw, &before) {
-            (Flaw::EventTypesAreIgnored, Some(before)) => projection.events.clone_from(&before.events),
+            (Flaw::EventTypesAreIgnored, Some(before)) => {
+                projection.events.clone_from(&before.events);
+            }
             (Flaw::BuildsBesideUnasked, _) => setup.beside = true,
             (Flaw::OneSlotForAll, _) => setup.slots = 1,
             (Flaw::ResetsNeedNoTables, _) => setup.tables = "tables",
@@ -255,9 +262,17 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
             Flaw::LeasesAreRemembered => {
                 leases = self.notes().known.get(&member.id).cloned().unwrap_or(leases);
             }
+            Flaw::ForgottenLeasesAreKept if !leases.is_empty() => {
+                let known = self.notes().known.get(&member.id).cloned().unwrap_or_default();
+                self.inner.prolong(projection, &known, member.time).await?;
+                let slots = u32::try_from(known.len()).unwrap();
+                return Ok(Some(Share { leases, ..share_of(slots) }));
+            }
             Flaw::TokensRiseAtEveryShare => leases.clear(),
             Flaw::SharesStoreNoPositions => {
-                leases.iter_mut().for_each(|lease| lease.position = Position::START);
+                for lease in &mut leases {
+                    lease.position = Position::START;
+                }
             }
             Flaw::MembersAreAlone => {
                 let states = self.inner.projections(Some(projection.name)).await?;
@@ -269,12 +284,7 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
                 let tokens = self.notes().tokens.clone();
                 let all = tokens.into_iter().filter(|((of, _), _)| *of == version);
                 let all: Vec<Lease> = all
-                    .map(|((_, slot), token)| Lease {
-                        slot,
-                        token,
-                        commits: 0,
-                        position: Position::START,
-                    })
+                    .map(|((_, slot), token)| lease_of(slot, token))
                     .filter(|lease| !leases.iter().any(|own| own.token == lease.token))
                     .collect();
                 self.inner.prolong(projection, &all, Duration::ZERO).await?;
@@ -293,14 +303,7 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
         let member = Member { leases: &leases, error: error.as_deref(), ..*member };
         let Some(mut share) = self.inner.share(projection, &member).await? else {
             let is_shared = self.flaw == Flaw::WhatIsNotThereIsShared;
-            return Ok(is_shared.then(|| Share {
-                leases: Vec::new(),
-                slots: 1,
-                in_service: false,
-                barrier: None,
-                replays_to: Position::START,
-                parked: Vec::new(),
-            }));
+            return Ok(is_shared.then(|| share_of(1)));
         };
         let nearest = self.nearest(projection).await?;
         let mut notes = self.notes();
@@ -328,10 +331,13 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
             }
         }
         match self.flaw {
+            Flaw::SharesAreTooSmall if share.leases.len() > 1 => drop(share.leases.pop()),
             Flaw::RescalesHaveNoBarrier => share.barrier = None,
             Flaw::BarriersAreAtTheNearest => share.barrier = share.barrier.map(|_| nearest),
             Flaw::RequestsAreNotShared => {
-                share.parked.iter_mut().for_each(|parked| parked.request = None);
+                for parked in &mut share.parked {
+                    parked.request = None;
+                }
             }
             _ => {}
         }
@@ -345,10 +351,14 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
         leases: &[Lease],
     ) -> Result<(), StoreError> {
         let mut leases = self.leases(projection.version, leases);
+        let mut projection = projection.clone();
         match self.flaw {
+            Flaw::LeavingIsOfAnyVersion => projection.version = 1,
             Flaw::LeavingKeepsLeases => return Ok(()),
             Flaw::LeavingForgetsPositions => {
-                leases.iter_mut().for_each(|lease| lease.position = Position::START);
+                for lease in &mut leases {
+                    lease.position = Position::START;
+                }
             }
             Flaw::LeavingGivesAnothersBack => {
                 for lease in &mut leases {
@@ -358,7 +368,7 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
             }
             _ => {}
         }
-        self.inner.leave(projection, member, &leases).await
+        self.inner.leave(&projection, member, &leases).await
     }
 
     async fn prolong(
@@ -394,9 +404,26 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
         match self.flaw {
             Flaw::CommitsDoNotProlong => time = Duration::ZERO,
             Flaw::CheckpointsStay => {
-                leases.iter_mut().for_each(|lease| lease.position = Position::START);
+                for lease in &mut leases {
+                    lease.position = Position::START;
+                }
             }
             Flaw::TheFirstLeaseWillDo => leases.truncate(1),
+            Flaw::AllSlotsMove => {
+                let position = leases[0].position;
+                let all = self.notes().tokens.clone().into_iter();
+                let all = all.filter(|((version, _), _)| *version == projection.version);
+                leases = all.map(|((_, slot), token)| lease_of(slot, token)).collect();
+                for lease in &mut leases {
+                    lease.position = position;
+                }
+            }
+            Flaw::AnyVersionCommits => {
+                let states = self.inner.projections(Some(projection.name)).await?;
+                if states.iter().all(|state| state.version != projection.version) {
+                    return Ok(true);
+                }
+            }
             Flaw::EventsCountForEachSlot => events *= leases.len() as u64,
             Flaw::CheckpointsAreCommittedAfterRows => {
                 let stay = |lease: &Lease| Lease { position: Position::START, ..*lease };
@@ -473,6 +500,22 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
     fn is_outage(&self, error: &BoxError) -> bool {
         self.flaw != Flaw::OutagesAreNotTold && self.inner.is_outage(error)
     }
+}
+
+/// A share of nothing.
+fn share_of(slots: u32) -> Share {
+    Share {
+        leases: Vec::new(),
+        slots,
+        in_service: true,
+        barrier: None,
+        replays_to: Position::START,
+        parked: Vec::new(),
+    }
+}
+
+fn lease_of(slot: u32, token: i64) -> Lease {
+    Lease { slot, token, commits: 0, position: Position::START }
 }
 
 impl<V: View> Flawed<V> {

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use cqrs_core::{BoxError, ColumnInfo, ReadModel as _, Rows, StoreError, Value, View};
+use cqrs_core::{BoxError, ColumnInfo, Rows, StoreError, Value, View};
 
 use super::model::{Flaw, Flawed, FlawedTransaction};
 
@@ -32,7 +32,9 @@ impl<V: View> Flawed<V> {
             (Flaw::EmptyTextsAreNull, Value::Text(text)) if text.is_empty() && column.nullable => {
                 Value::Null
             }
-            (Flaw::NullDocumentsAreNull, Value::Json(json)) if json == "null" && column.nullable => {
+            (Flaw::NullDocumentsAreNull, Value::Json(json))
+                if json == "null" && column.nullable =>
+            {
                 Value::Null
             }
             (Flaw::TimesAreMilliseconds, Value::Time(time)) => {
@@ -40,7 +42,11 @@ impl<V: View> Flawed<V> {
                 let since = Duration::from_millis(u64::try_from(since).unwrap());
                 Value::Time(SystemTime::UNIX_EPOCH + since)
             }
-            #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "the flaw")]
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_precision_loss,
+                reason = "the flaw"
+            )]
             (Flaw::IntegersAreReals, Value::Integer(integer)) => {
                 Value::Integer((integer as f64 * 1.0).min(9e18) as i64)
             }
@@ -91,7 +97,8 @@ impl<V: View + Debug> Rows<V> for Flawed<V> {
         deleted: &[V::Key],
     ) -> Result<(), BoxError> {
         let value = &transaction.inner.value;
-        let kept: Vec<V> = written.iter().map(|row| self.kept(row, value.get(&row.key()))).collect();
+        let kept: Vec<V> =
+            written.iter().map(|row| self.kept(row, value.get(&row.key()))).collect();
         let deleted = match self.flaw {
             Flaw::RowsAreNotDeleted => &[],
             _ => deleted,

@@ -1,0 +1,199 @@
+//! How fast a projection takes what is stored already, from the first event to the last.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use cqrs::{BoxError, EventStore as _, Projector, Running};
+
+use super::{Console, Sizes, Workload};
+use crate::bank::{Balance, Content, Flags, Log};
+use crate::child::LONG;
+use crate::database::Database;
+use crate::report::{Rate, median};
+
+/// A way to do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    View { slots: u32, workers: usize },
+    Ledger,
+    Flags,
+    TwinView { batch: usize },
+    TwinLedger { batch: usize },
+    TwinFlags { batch: usize },
+}
+
+/// A way, and others it is measured against, with what the ratio is to be at least.
+pub(super) struct CatchUp {
+    pub(super) kind: Workload,
+    name: &'static str,
+    ours: Way,
+    against: &'static [(Way, Option<f64>)],
+    /// The part of the events it is done with, so that it takes about as long as the others.
+    part: usize,
+}
+
+pub(super) const ALL: [CatchUp; 3] = [
+    CatchUp {
+        kind: Workload::View,
+        name: "fold into rows",
+        ours: Way::View { slots: 1, workers: 1 },
+        against: &[
+            (Way::TwinView { batch: 10_000 }, Some(0.5)),
+            (Way::TwinView { batch: 1_000 }, None),
+            (Way::View { slots: 8, workers: 2 }, None),
+        ],
+        part: 1,
+    },
+    CatchUp {
+        kind: Workload::Rows,
+        name: "a statement an event",
+        ours: Way::Ledger,
+        against: &[(Way::TwinLedger { batch: 1_000 }, Some(0.9))],
+        part: 4,
+    },
+    CatchUp {
+        kind: Workload::Filter,
+        name: "one event in a hundred",
+        ours: Way::Flags,
+        against: &[(Way::TwinFlags { batch: 10_000 }, None)],
+        part: 1,
+    },
+];
+
+impl fmt::Display for Way {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::View { slots: 1, workers: 1 } | Self::Flags => formatter.write_str("view"),
+            Self::View { slots, workers } => {
+                write!(formatter, "view, {slots} slots, {workers} workers")
+            }
+            Self::Ledger => formatter.write_str("projection"),
+            Self::TwinView { batch } | Self::TwinLedger { batch } | Self::TwinFlags { batch } => {
+                write!(formatter, "by hand, batches of {batch}")
+            }
+        }
+    }
+}
+
+impl Way {
+    /// Does it, and compares the rows with what must come of the log. How long it took.
+    async fn measure<D: Database>(self, database: &D, log: Log) -> Result<Duration, BoxError> {
+        database.clear().await?;
+        let projector = Projector::new(database.store());
+        let begun = Instant::now();
+        let time = match self {
+            Self::View { slots, workers } => {
+                let projector = projector.slots(slots).workers(workers);
+                caught_up(database, projector.start_view::<Balance>(database.model()), begun).await
+            }
+            Self::Ledger => caught_up(database, database.start_ledger(&projector), begun).await,
+            Self::Flags => {
+                caught_up(database, projector.start_view::<Flags>(database.model()), begun).await
+            }
+            Self::TwinView { batch } => database.twin_view(batch).await.map(|()| begun.elapsed()),
+            Self::TwinLedger { batch } => {
+                database.twin_ledger(batch).await.map(|()| begun.elapsed())
+            }
+            Self::TwinFlags { batch } => database.twin_flags(batch).await.map(|()| begun.elapsed()),
+        }?;
+        self.is_right(database, log).await?;
+        Ok(time)
+    }
+
+    async fn is_right<D: Database>(self, database: &D, log: Log) -> Result<(), BoxError> {
+        let table = match self {
+            Self::View { .. } => "balances",
+            Self::Ledger => "ledger",
+            Self::Flags => "flags",
+            Self::TwinView { .. } => "twin_balances",
+            Self::TwinLedger { .. } => "twin_ledger",
+            Self::TwinFlags { .. } => "twin_flags",
+        };
+        let are_right = match self {
+            Self::Flags | Self::TwinFlags { .. } => database.flags(table).await? == log.flags(),
+            _ => database.balances(table).await? == log.balances(),
+        };
+        if are_right { Ok(()) } else { Err(format!("the rows of {self} are wrong").into()) }
+    }
+}
+
+/// Waits until it has seen the log, and stops it.
+async fn caught_up<D: Database>(
+    database: &D,
+    running: Running,
+    begun: Instant,
+) -> Result<Duration, BoxError> {
+    let end = database.store().head().await?.visible;
+    running.wait_for(end, LONG).await?;
+    let time = begun.elapsed();
+    running.stop().await;
+    Ok(time)
+}
+
+pub(super) async fn measure<D: Database>(
+    workloads: &[&CatchUp],
+    sizes: &Sizes,
+    console: &Console,
+) -> Result<Vec<Rate>, BoxError> {
+    let mut rates = Vec::new();
+    let mut filled: Option<(usize, D)> = None;
+    for workload in workloads {
+        let events = sizes.events / workload.part;
+        let log = Log { events, content: Content::Bank };
+        let database = match filled {
+            Some((stored, database)) if stored == events => database,
+            _ => {
+                console.says(format!("{}: storing {events} events", D::KIND));
+                D::create(log).await?
+            }
+        };
+        rates.extend(workload.measure(&database, log, sizes.rounds, console).await?);
+        filled = Some((events, database));
+    }
+    Ok(rates)
+}
+
+impl CatchUp {
+    async fn measure<D: Database>(
+        &self,
+        database: &D,
+        log: Log,
+        rounds: usize,
+        console: &Console,
+    ) -> Result<Vec<Rate>, BoxError> {
+        let ways: Vec<Way> =
+            [self.ours].into_iter().chain(self.against.iter().map(|(way, _)| *way)).collect();
+        let mut times = vec![Vec::new(); ways.len()];
+        for round in 0..rounds {
+            // Each is the first to go now and then.
+            for turn in 0..ways.len() {
+                let number = (round + turn) % ways.len();
+                let way = ways[number];
+                let (kind, name) = (D::KIND, self.name);
+                console.says(format!("{kind}: {name}, round {} of {rounds}: {way}", round + 1));
+                times[number].push(way.measure(database, log).await?.as_secs_f64());
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "there are not so many")]
+        let per_second =
+            |times: &[f64]| median(times.iter().map(|time| log.events as f64 / time).collect());
+        let rate = |(number, (way, required)): (usize, &(Way, Option<f64>))| {
+            let others = &times[number + 1];
+            let ratios: Vec<f64> =
+                times[0].iter().zip(others).map(|(ours, other)| other / ours).collect();
+            Rate {
+                workload: self.name,
+                store: D::KIND,
+                events: log.events,
+                ours: self.ours.to_string(),
+                against: way.to_string(),
+                ours_per_second: per_second(&times[0]),
+                against_per_second: per_second(others),
+                ratio: median(ratios.clone()),
+                ratios,
+                required: *required,
+            }
+        };
+        Ok(self.against.iter().enumerate().map(rate).collect())
+    }
+}
