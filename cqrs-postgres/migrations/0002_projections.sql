@@ -57,7 +57,8 @@ CREATE TABLE cqrs.checkpoints (
     commits bigint NOT NULL,
     -- How many events were taken.
     events bigint NOT NULL,
-    -- Who moves it, a member, and when others may take over, by the clock of the server. Both are null while nobody does.
+    -- Who moves it, a member, and when others may take over, by the clock of the server. Both are null while nobody
+    -- does.
     owner uuid,
     until timestamptz,
     -- What keeps the owner from going on.
@@ -86,8 +87,8 @@ CREATE TABLE cqrs.members (
 -- Streams whose events wait, because one of them failed. To have the events of a stream taken again, or to give up the
 -- one that failed and have those behind it taken, ask the worker that has its slot:
 --   UPDATE cqrs.parked SET request = 'replay' WHERE name = 'balances' AND category = 'account' AND key = '42';
--- or 'discard'. It looks every few seconds. Where that succeeds, the row is gone; where an event fails again, the request
--- is.
+-- or 'discard'. It looks every few seconds. Where that succeeds, the row is gone; where an event fails again, the
+-- request is.
 CREATE TABLE cqrs.parked (
     name text COLLATE "C" NOT NULL,
     version bigint NOT NULL,
@@ -112,13 +113,13 @@ CREATE TABLE cqrs.parked (
 );
 
 -- Who waits for whom. What changes a version as a whole locks its row in `projections`, then its tables, then its
--- checkpoints by slot. The transaction of a batch has locks in the tables, and locks its checkpoints by slot at its very
--- end. So nobody waits in a circle; and what needs no tables, above all `share`, never waits for a batch.
+-- checkpoints by slot. The transaction of a batch has locks in the tables, and locks its checkpoints by slot at its
+-- very end. So nobody waits in a circle; and what needs no tables, above all `share`, never waits for a batch.
 --
 -- Rows in `projections` are locked FOR NO KEY UPDATE, which leaves the check of foreign keys alone.
 
--- The next token. A crash of the server, or a failover to a replica that is behind, may undo that a token was given: what
--- is given next is none of those, as time has passed.
+-- The next token. A crash of the server, or a failover to a replica that is behind, may undo that a token was given:
+-- what is given next is none of those, as time has passed.
 CREATE FUNCTION cqrs.token_after(token bigint) RETURNS bigint
 LANGUAGE sql VOLATILE AS $$
     SELECT greatest(token + 1, (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint)

@@ -1,6 +1,6 @@
 -- Moves checkpoints and prolongs their leases, those that are in force, and tells how many are. A lease is not when it
--- belongs to another by now, when commits that its owner knows of are lost, or when the transaction in which this should
--- happen is over.
+-- belongs to another by now, when commits that its owner knows of are lost, or when the transaction in which this
+-- should happen is over.
 --
 -- $1 projection, $2 version, $3 the slots of the leases, $4 their tokens, $5 the commits their owner knows of
 -- $6 positions, $7 events, $8 from now on for so many milliseconds

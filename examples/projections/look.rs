@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use cqrs::{Head, ProjectionStatus, Projections, SlotStatus, StoreError};
+use cqrs::{Head, OpenAppend, ProjectionStatus, Projections, SlotStatus, StoreError};
 
 /// All there is to see at a moment.
 pub struct Look {
@@ -20,14 +20,15 @@ impl Look {
 
     /// As text; with an earlier look, rates as well.
     pub fn show(&self, earlier: Option<&Self>) -> String {
-        let mut text = show_head(&self.head);
+        let mut lines = show_head(&self.head);
+        lines.push(String::new());
         if self.projections.is_empty() {
-            text.push_str("\nThere are no projections.\n");
-            return text;
+            lines.push("There are no projections.".to_owned());
+            return lines.join("\n");
         }
         let earlier = earlier.map(|earlier| (earlier.events(), self.at - earlier.at));
         let mut rows = vec![COLUMNS.map(|(title, _)| title.to_owned())];
-        let mut remarks = String::new();
+        let mut remarks = Vec::new();
         for projection in &self.projections {
             for slot in &projection.slots {
                 let key = (projection.name.as_str(), projection.version, slot.slot);
@@ -37,18 +38,15 @@ impl Look {
                 });
                 rows.push(show_slot(projection, slot, rate));
             }
-            for note in notes(projection) {
-                let title = title((&projection.name, projection.version));
-                remarks.push_str(&format!("\n{title}: {note}"));
-            }
+            let title = title((&projection.name, projection.version));
+            remarks.extend(self::remarks(projection).iter().map(|text| format!("{title} {text}")));
         }
-        text.push('\n');
-        text.push_str(&show_table(&rows));
+        lines.extend(show_table(&rows));
         if !remarks.is_empty() {
-            text.push_str(&remarks);
-            text.push('\n');
+            lines.push(String::new());
+            lines.extend(remarks);
         }
-        text
+        lines.join("\n")
     }
 
     /// How many events each slot has taken.
@@ -110,54 +108,48 @@ fn owner(projection: &ProjectionStatus, slot: &SlotStatus) -> String {
 }
 
 /// What does not fit in the table: errors, workers without a slot, and what is under way.
-fn notes(projection: &ProjectionStatus) -> Vec<String> {
-    let mut notes = Vec::new();
+fn remarks(projection: &ProjectionStatus) -> Vec<String> {
+    let mut remarks = Vec::new();
     if let Some(slots) = projection.rescaling {
-        notes.push(format!("is being divided into {slots} slots"));
+        remarks.push(format!("is being divided into {slots} slots."));
     }
     for slot in &projection.slots {
         if let Some(error) = &slot.error {
-            notes.push(format!("slot {} can't go on: {error}", slot.slot));
+            remarks.push(format!("can't go on in slot {}: {error}", slot.slot));
         }
     }
     for (member, label) in &projection.members {
         if !projection.slots.iter().any(|slot| slot.owner == Some(*member)) {
-            notes.push(format!("{label} stands by"));
+            remarks.push(format!("has another worker that stands by: {label}"));
         }
     }
-    notes
+    remarks
 }
 
-fn show_head(head: &Head) -> String {
-    let mut text = format!("The log ends at position {}", head.last);
-    if head.visible < head.last {
-        text.push_str(&format!(" and can be read up to {}", head.visible));
+fn show_head(head: &Head) -> Vec<String> {
+    let is_held_up = head.visible < head.last;
+    let readable = is_held_up.then(|| format!(" and can be read up to {}", head.visible));
+    let readable = readable.unwrap_or_default();
+    let mut lines = vec![format!("The log ends at position {}{readable}.", head.last)];
+    for OpenAppend { after, session, open_for } in &head.open_appends {
+        let time = open_for.map(|time| format!(", for {}", duration(time))).unwrap_or_default();
+        lines.push(format!("  open append after {after}{time}: {session}"));
     }
-    text.push_str(".\n");
-    for append in &head.open_appends {
-        let time = append.open_for.map(|time| format!(", for {}", duration(time)));
-        let time = time.unwrap_or_default();
-        text.push_str(&format!("  open append after {}{time}: {}\n", append.after, append.session));
-    }
-    text
+    lines
 }
 
-fn show_table<const N: usize>(rows: &[[String; N]]) -> String {
+fn show_table(rows: &[[String; COLUMNS.len()]]) -> Vec<String> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let width = width(column).unwrap_or_default();
-            line.push_str(&match COLUMNS[column].1 {
-                Side::Left => format!("{cell:<width$}  "),
-                Side::Right => format!("{cell:>width$}  "),
+    let widths: [usize; COLUMNS.len()] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    let line = |row: &[String; COLUMNS.len()]| {
+        let cells =
+            row.iter().zip(widths).zip(COLUMNS).map(|((cell, width), (_, side))| match side {
+                Side::Left => format!("{cell:<width$}"),
+                Side::Right => format!("{cell:>width$}"),
             });
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }
 
 /// A version of a projection.

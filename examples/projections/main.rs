@@ -63,7 +63,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     match request {
         Some(request) => println!("{}", request::carry_out(&projections, request).await?),
         None if watch => self::watch(&projections).await?,
-        None => print!("{}", Look::at(&projections).await?.show(None)),
+        None => println!("{}", Look::at(&projections).await?.show(None)),
     }
     Ok(())
 }
@@ -81,13 +81,13 @@ async fn watch(projections: &Projections) -> Result<(), Box<dyn Error>> {
                 text
             }
             // It may pass: the next look tells.
-            Err(error) => format!("projections: {error}\n"),
+            Err(error) => format!("projections: {error}"),
         };
         if is_terminal {
             // From the top left corner, over what was there, and the rest cleared: nothing flickers.
-            write!(out, "\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n"))?;
+            write!(out, "\x1b[H{}\x1b[K\n\x1b[J", text.replace('\n', "\x1b[K\n"))?;
         } else {
-            writeln!(out, "{text}")?;
+            writeln!(out, "{text}\n")?;
         }
         out.flush()?;
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -227,6 +227,13 @@ async fn the_console_changes_the_version_in_service() {
     };
     tokio::time::timeout(LONG, promoted).await.unwrap();
     old.stopped().await;
+    // It knows, and so notices when it is replaced.
+    let is_known = async {
+        while !new.status().in_service {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LONG, is_known).await.unwrap();
     let text = application.console(&[]).await.unwrap();
     assert_eq!(row(&text, "totals v2")[1], "in service", "{text}");
     assert_eq!(row(&text, "totals v1")[1], "beside", "{text}");

@@ -181,9 +181,14 @@ impl Page {
 /// A service on an empty store, and its page.
 async fn service_and_page() -> (Service, Page, TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    let service = Service::start(&store_in(&directory), "127.0.0.1:0");
-    let page = Page::open(&service.address).await;
+    let (service, page) = service_and_page_of(&store_in(&directory)).await;
     (service, page, directory)
+}
+
+async fn service_and_page_of(store: &str) -> (Service, Page) {
+    let service = Service::start(store, "127.0.0.1:0");
+    let page = Page::open(&service.address).await;
+    (service, page)
 }
 
 fn store_in(directory: &TempDir) -> String {
@@ -193,6 +198,17 @@ fn store_in(directory: &TempDir) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_shows_orders_as_they_change() {
     let (service, page, _directory) = service_and_page().await;
+    shows_orders_as_they_change(&service, &page).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_orders_in_postgres_as_they_change() {
+    let database = cqrs_test_harness::postgres().unwrap().database("orders").await.unwrap();
+    let (service, page) = service_and_page_of(&database.url()).await;
+    shows_orders_as_they_change(&service, &page).await;
+}
+
+async fn shows_orders_as_they_change(service: &Service, page: &Page) {
     page.shows("return document.getElementById('none').hidden", json!(false)).await;
     page.says("connection", "Live").await;
     // Gone, if the page were loaded anew.
@@ -260,6 +276,23 @@ async fn hostile_text_stays_text() {
     page.says("news", &format!("order {HOSTILE} is open")).await;
     let elements = page.evaluate("return document.getElementsByTagName('img').length").await;
     assert_eq!((elements, page.evaluate("return window.isHacked").await), (json!(0), Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_of_a_browser() {
+    let (_service, page, _directory) = service_and_page().await;
+    let capabilities = Value::Object(page.client.capabilities().unwrap().clone());
+    let listens = capabilities["goog:chromeOptions"]["debuggerAddress"].as_str().unwrap();
+    let profile = Path::new(capabilities["chrome"]["userDataDir"].as_str().unwrap());
+    assert!(TcpStream::connect(listens).is_ok() && profile.exists());
+    drop(page);
+    // What is killed takes a moment to end.
+    let ended = async {
+        while TcpStream::connect(listens).is_ok() || profile.exists() {
+            sleep(PAUSE).await;
+        }
+    };
+    timeout(LONG, ended).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -171,14 +171,17 @@ impl Database for Postgres {
     }
 
     async fn twin_view(&self, batch: usize) -> Result<(), BoxError> {
-        twin::postgres::view(&mut *self.pool.acquire().await?, batch).await
+        let mut connection = self.pool.acquire().await?;
+        super::spawned(async move { twin::postgres::view(&mut connection, batch).await }).await
     }
 
     async fn twin_ledger(&self, batch: usize) -> Result<(), BoxError> {
-        twin::postgres::ledger(&mut *self.pool.acquire().await?, batch).await
+        let mut connection = self.pool.acquire().await?;
+        super::spawned(async move { twin::postgres::ledger(&mut connection, batch).await }).await
     }
 
     async fn twin_flags(&self, batch: usize) -> Result<(), BoxError> {
-        twin::postgres::flags(&mut *self.pool.acquire().await?, batch).await
+        let mut connection = self.pool.acquire().await?;
+        super::spawned(async move { twin::postgres::flags(&mut connection, batch).await }).await
     }
 }

@@ -167,14 +167,17 @@ impl Database for Sqlite {
     }
 
     async fn twin_view(&self, batch: usize) -> Result<(), BoxError> {
-        twin::sqlite::view(&mut *self.pool.acquire().await?, batch).await
+        let mut connection = self.pool.acquire().await?;
+        super::spawned(async move { twin::sqlite::view(&mut connection, batch).await }).await
     }
 
     async fn twin_ledger(&self, batch: usize) -> Result<(), BoxError> {
-        twin::sqlite::ledger(&mut *self.pool.acquire().await?, batch).await
+        let mut connection = self.pool.acquire().await?;
+        super::spawned(async move { twin::sqlite::ledger(&mut connection, batch).await }).await
     }
 
     async fn twin_flags(&self, batch: usize) -> Result<(), BoxError> {
-        twin::sqlite::flags(&mut *self.pool.acquire().await?, batch).await
+        let mut connection = self.pool.acquire().await?;
+        super::spawned(async move { twin::sqlite::flags(&mut connection, batch).await }).await
     }
 }

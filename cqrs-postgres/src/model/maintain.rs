@@ -87,8 +87,8 @@ impl Maintain for PostgresModel {
         }
     }
 
-    /// As for every read model. All that use the tables of either version, queries included, wait until it is done; where
-    /// the tables are in use for longer than about a second, it gives up.
+    /// As for every read model. All that use the tables of either version, queries included, wait until it is done;
+    /// where the tables are in use for longer than about a second, it gives up.
     ///
     /// # Errors
     /// With kind [`Busy`](StoreErrorKind::Busy) when it gave up; with kind

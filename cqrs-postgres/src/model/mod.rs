@@ -47,33 +47,34 @@ pub use self::value::from_row;
 /// }
 /// ```
 ///
-/// The rows of a [view](cqrs_core::View) are found by key with [`Rows::row`](cqrs_core::Rows::row), and by anything else
-/// with a query of your own, whose rows [`from_row`] turns into those of the view.
+/// The rows of a [view](cqrs_core::View) are found by key with [`Rows::row`](cqrs_core::Rows::row), and by anything
+/// else with a query of your own, whose rows [`from_row`] turns into those of the view.
 ///
 /// # Which database
-/// In the database of the events ([`PostgresStore::model`]) one can join events and rows, and both are in the same dump.
-/// Another one ([`connect`](Self::connect)) takes the load of projections off the database of the events; it gets the
-/// schema `cqrs`, too, and its own table of events stays empty.
+/// In the database of the events ([`PostgresStore::model`]) one can join events and rows, and both are in the same
+/// dump. Another one ([`connect`](Self::connect)) takes the load of projections off the database of the events; it gets
+/// the schema `cqrs`, too, and its own table of events stays empty.
 ///
 /// # Tables
 /// The tables of a version in service are in the schema of the application: the one in which a table is made that is
 /// named without a schema, [`current_schema()`](https://www.postgresql.org/docs/current/functions-info.html), when the
-/// projection is first opened. The tables of a version beside are in a schema such as `cqrs_balances_v2`, which comes first
-/// where a transaction of that version looks for a table. To put a version into service is to move tables between the two
-/// with `ALTER TABLE … SET SCHEMA`; they keep their indexes, sequences, privileges and names.
+/// projection is first opened. The tables of a version beside are in a schema such as `cqrs_balances_v2`, which comes
+/// first where a transaction of that version looks for a table. To put a version into service is to move tables between
+/// the two with `ALTER TABLE … SET SCHEMA`; they keep their indexes, sequences, privileges and names.
 ///
 /// So the SQL that [makes](cqrs_core::Setup::tables) them may make plain tables, with their indexes and what belongs to
-/// columns; and privileges. Whatever else knows tables by more than a name stays with the one it knows, such as a view or
-/// a foreign key elsewhere. What is granted on the tables in service by default has to be granted in this SQL.
+/// columns; and privileges. Whatever else knows tables by more than a name stays with the one it knows, such as a view
+/// or a foreign key elsewhere. What is granted on the tables in service by default has to be granted in this SQL.
 ///
 /// List the columns in the statements that you send, in place of `SELECT *`. A connection that has prepared such a
-/// statement refuses it (*cached plan must not change result type*) once the table in service is one with other columns.
-/// The transactions of a version beside have connections of their own, as many as they need, and so don't meet this.
+/// statement refuses it (*cached plan must not change result type*) once the table in service is one with other
+/// columns. The transactions of a version beside have connections of their own, as many as they need, and so don't meet
+/// this.
 ///
 /// # Transactions
 /// A batch of events is a transaction that holds the locks of its rows until it commits, and is committed with
-/// `synchronous_commit = off`: a crash of the server may undo the last moments of a read model, its checkpoint included,
-/// and the projection goes on from there. While nothing is sent on it for a minute, the server ends it.
+/// `synchronous_commit = off`: a crash of the server may undo the last moments of a read model, its checkpoint
+/// included, and the projection goes on from there. While nothing is sent on it for a minute, the server ends it.
 ///
 /// A statement that fails has to make the handler fail: return its error. Postgres refuses everything that comes after
 /// it in the transaction.
@@ -121,8 +122,8 @@ impl PostgresModel {
     }
 
     /// Waits for what is going on and closes the connections of this model, all its clones, and the store it shares
-    /// them with; they then fail with kind [`Unavailable`](cqrs_core::StoreErrorKind::Unavailable). Stop the projections
-    /// first: one that runs takes that for an outage and tries again until it is stopped.
+    /// them with; they then fail with kind [`Unavailable`](cqrs_core::StoreErrorKind::Unavailable). Stop the
+    /// projections first: one that runs takes that for an outage and tries again until it is stopped.
     pub async fn close(&self) {
         self.pool().close().await;
     }
@@ -137,8 +138,8 @@ impl ReadModel for PostgresModel {
     /// Where the version is there already, nothing is changed or locked. When the future is dropped, it is made or not.
     ///
     /// # Errors
-    /// Also with kind [`InvalidInput`](cqrs_core::StoreErrorKind::InvalidInput) when the SQL of the tables fails, or makes
-    /// something that can't be moved with them; nothing is made then.
+    /// Also with kind [`InvalidInput`](cqrs_core::StoreErrorKind::InvalidInput) when the SQL of the tables fails, or
+    /// makes something that can't be moved with them; nothing is made then.
     async fn open(
         &self,
         projection: &ProjectionId,
@@ -147,8 +148,8 @@ impl ReadModel for PostgresModel {
         versions::open(&self.connections, projection, setup).await
     }
 
-    /// As for every read model. Its transactions have connections of their own, as many as run at the same time, made with
-    /// the same options.
+    /// As for every read model. Its transactions have connections of their own, as many as run at the same time, made
+    /// with the same options.
     async fn beside(&self, projection: &ProjectionId) -> Result<Self, StoreError> {
         let beside = Beside::find(&self.connections, projection).await?;
         Ok(Self { connections: self.connections.clone(), beside: Some(Arc::new(beside)) })
@@ -191,8 +192,8 @@ impl ReadModel for PostgresModel {
         }
     }
 
-    /// As for every read model. What the database refuses at the commit because of what was written, such as by a deferred
-    /// constraint, and a transaction in which a statement has failed, are
+    /// As for every read model. What the database refuses at the commit because of what was written, such as by a
+    /// deferred constraint, and a transaction in which a statement has failed, are
     /// [`InvalidInput`](cqrs_core::StoreErrorKind::InvalidInput).
     async fn commit(
         &self,

@@ -14,12 +14,13 @@ use crate::rows::saturate;
 /// Begins the transaction of a batch, in one round trip.
 ///
 /// - Its commit does not wait for the disk: after a crash of the server, rows and checkpoint are both as they were a
-///   moment before, and the events in between come again. Where a handler appends events, that makes the commit durable.
+///   moment before, and the events in between come again. Where a handler appends events, that makes the commit
+///   durable.
 /// - `cqrs.projecting` tells whether the transaction is still this one.
 /// - A process that is cut off in the middle must not stand in the way of the next owner with the locks it holds: the
 ///   server ends the transaction if it hears nothing for a minute.
-/// - The update fails where nothing can be written, as on a former primary, before a handler does: that is not the fault
-///   of an event. It comes first, so that its failure leaves no transaction behind.
+/// - The update fails where nothing can be written, as on a former primary, before a handler does: that is not the
+///   fault of an event. It comes first, so that its failure leaves no transaction behind.
 macro_rules! begin_batch {
     () => {
         "UPDATE cqrs.checkpoints SET slot = slot WHERE false; \

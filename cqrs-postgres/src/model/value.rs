@@ -13,8 +13,8 @@ use uuid::Uuid;
 /// Between 1970, where `SystemTime` begins to count, and 2000, where Postgres does.
 pub(super) const FROM_1970_TO_2000: Duration = Duration::from_hours(24 * 10_957);
 
-/// The row of a view from one of a query of yours, which selects the columns of its table under their names; others may be
-/// among them. The query has to be a prepared one, as by [`sqlx::query`].
+/// The row of a view from one of a query of yours, which selects the columns of its table under their names; others may
+/// be among them. The query has to be a prepared one, as by [`sqlx::query`](fn@sqlx::query).
 ///
 /// ```
 /// # use cqrs_core::{StoreError, View};

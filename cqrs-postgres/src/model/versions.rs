@@ -191,8 +191,8 @@ impl Making<'_> {
         self.run(moving).await.map_err(|error| match code(&error).as_deref() {
             Some("42P07" | "42710") => self.invalid(
                 &format!(
-                    "table `{table}`, or an index or a sequence of it, can't be put into schema `{to}`, where something \
-                     of the same name is: drop that if nobody needs it, or choose another name"
+                    "table `{table}`, or an index or a sequence of it, can't be put into schema `{to}`, where \
+                     something of the same name is: drop that if nobody needs it, or choose another name"
                 ),
                 error,
             ),

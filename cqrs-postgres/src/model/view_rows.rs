@@ -1,9 +1,9 @@
 //! The rows of views.
 //!
 //! Slots may share rows, where streams of several touch the same row. Then each loads a row with a lock on it, so that
-//! one waits for the other. No lock can be had on a row that does not exist: two may make it at the same time. That shows
-//! when rows are written: more of them than were loaded are put in the place of others. The one who comes second has to
-//! take its events again.
+//! one waits for the other. No lock can be had on a row that does not exist: two may make it at the same time. That
+//! shows when rows are written: more of them than were loaded are put in the place of others. The one who comes second
+//! has to take its events again.
 
 use std::sync::Arc;
 

@@ -16,8 +16,8 @@ pub(super) struct ViewSql {
     pub(super) load: Arc<str>,
     /// The same, with locks on the rows.
     pub(super) load_locked: Arc<str>,
-    /// Inserts rows or puts them in the place of others, and tells how many it put so, and how many were loaded. Parameters:
-    /// an array for each column.
+    /// Inserts rows or puts them in the place of others, and tells how many it put so, and how many were loaded.
+    /// Parameters: an array for each column.
     pub(super) upsert: Arc<str>,
     /// Deletes rows by their keys. Parameters: an array for each column of the key.
     pub(super) delete: Arc<str>,

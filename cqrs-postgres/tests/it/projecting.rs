@@ -48,7 +48,8 @@ struct Seen<F, const V: u32 = 1> {
 impl<F: Fn(Position) + Send + Sync + 'static, const V: u32> Projection for Seen<F, V> {
     const NAME: &'static str = "seen";
     const VERSION: u32 = V;
-    const TABLES: &'static str = "CREATE TABLE seen (number bigint GENERATED ALWAYS AS IDENTITY, position bigint, by bigint)";
+    const TABLES: &'static str = "CREATE TABLE seen (number bigint GENERATED ALWAYS AS IDENTITY, position bigint, \
+                                  by bigint)";
     type Event = Deposited;
     type Model = PostgresModel;
 

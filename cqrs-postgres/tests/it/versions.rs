@@ -227,8 +227,8 @@ async fn tables_the_application_makes_are_never_moved_or_emptied() {
     assert!(commit(&model, 1, 7, 1).await);
 }
 
-/// What is prepared for a table with other columns is not used: neither while one version is built beside the other, nor,
-/// for those who list what they want, after they have changed places.
+/// What is prepared for a table with other columns is not used: neither while one version is built beside the other,
+/// nor, for those who list what they want, after they have changed places.
 #[tokio::test]
 async fn versions_with_other_columns_are_used_side_by_side() {
     let (model, database) = empty("columns").await;
@@ -337,8 +337,8 @@ async fn who_is_behind_waits_for_nobody() {
     assert_eq!(model.put_in_service("balances", 2, true).await.unwrap(), behind);
 }
 
-/// Batches of both versions, and versions that change places all the time: there are no deadlocks, and what is committed
-/// is where it belongs.
+/// Batches of both versions, and versions that change places all the time: there are no deadlocks, and what is
+/// committed is where it belongs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn g7_batches_and_changes_of_place_do_not_wait_in_a_circle() {
     const COMMITS: u64 = 150;

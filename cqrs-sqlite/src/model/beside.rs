@@ -1,6 +1,7 @@
 //! Files beside that of the model, each with a version that is not in service.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
@@ -127,9 +128,10 @@ impl Besides {
             // One that is there may have been made by an older program.
             migrate::migrate_parts(&mut connection, &[Part::Projections], &doing).await?;
         }
-        let readers = match live.is_in_memory() {
-            true => writer.clone(),
-            false => pool_like(&live.readers, options.pragma("query_only", "ON")),
+        let readers = if live.is_in_memory() {
+            writer.clone()
+        } else {
+            pool_like(&live.readers, options.pragma("query_only", "ON"))
         };
         // From here on, a connection must not make a new file in place of one that was deleted.
         writer.set_connect_options((*writer.connect_options()).clone().create_if_missing(false));
@@ -198,12 +200,31 @@ pub(super) async fn attach(
     schema: &'static str,
 ) -> Result<(), Error> {
     let path = place.path.to_str().ok_or_else(|| foreign("the path is not UTF-8"))?;
-    let path = match live.is_in_memory() {
-        true => format!("{path}?mode=memory&cache=shared"),
-        false => path.to_owned(),
+    let path = if live.is_in_memory() {
+        format!("{path}?mode=memory&cache=shared")
+    } else if cfg!(unix) {
+        // Otherwise, a file would be made in place of one that was deleted a moment ago.
+        format!("file:{}?mode=rw", in_uri(path))
+    } else {
+        path.to_owned()
     };
     let sql = sqlx::AssertSqlSafe(format!("ATTACH ?1 AS {schema}"));
     query(sql).bind(path).execute(connection).await.map(drop)
+}
+
+/// A path as it stands in a URI.
+fn in_uri(path: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+    let mut uri = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if is_plain(byte) {
+            uri.push(byte.into());
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri
 }
 
 /// Makes what is in a directory as durable as the files.

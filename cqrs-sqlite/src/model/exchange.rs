@@ -20,7 +20,7 @@ use super::failure::Failure;
 use super::open::leave_file;
 use super::place::{ATTEMPTS, Place, restless};
 use super::tables::Objects;
-use super::versions::Version;
+use super::versions::Stored;
 use super::{SqliteModel, SqliteTransaction};
 use crate::error;
 
@@ -71,14 +71,14 @@ pub(super) async fn put_in_service(
 struct Found {
     next: Place,
     position: cqrs_core::Position,
-    served: Option<Version>,
+    served: Option<Stored>,
 }
 
 async fn look(model: &SqliteModel, name: &str, version: u32) -> Result<Option<Found>, Failure> {
-    let served = Version::load_all(&model.live.readers, Some(name)).await?.pop();
+    let served = Stored::load_all(&model.live.readers, Some(name)).await?.pop();
     let found = model.find(name, version).await?;
     let Some(next) = found.filter(|place| !model.is_live(place)) else { return Ok(None) };
-    let stored = Version::load(&next.readers, name, version).await?;
+    let stored = Stored::load(&next.readers, name, version).await?;
     Ok(stored.map(|stored| Found { next, position: stored.nearest(), served }))
 }
 
@@ -134,7 +134,7 @@ impl Exchange {
         let mut transaction = connection.begin_with("BEGIN").await?;
         // The first statement writes, and so waits for the lock.
         let file = leave_file(&mut *transaction, &self.name, self.version).await?;
-        let served = Version::load_all(&mut *transaction, Some(&self.name)).await?.pop();
+        let served = Stored::load_all(&mut *transaction, Some(&self.name)).await?.pop();
         let is_next = match file {
             Some(file) => {
                 let place = self.model.besides.open(live, &file).await?;
@@ -145,7 +145,7 @@ impl Exchange {
         if !is_next || served.as_ref().map(|served| served.version) != self.served {
             return Ok(None);
         }
-        let is_in_time = |next: &Version| match &served {
+        let is_in_time = |next: &Stored| match &served {
             Some(served) => !self.caught_up || next.nearest() >= served.furthest(),
             None => true,
         };
@@ -186,7 +186,7 @@ impl Exchange {
     /// Copies the version in service to a file that nobody knows yet.
     async fn copy_away(
         &self,
-        served: &Version,
+        served: &Stored,
         objects: &Objects,
         file: &FileName,
     ) -> Result<(), Failure> {
@@ -208,11 +208,7 @@ impl Exchange {
     }
 
     /// Copies the other version into the file of the model.
-    async fn fill(
-        &self,
-        transaction: &mut SqliteConnection,
-        next: &Version,
-    ) -> Result<(), Failure> {
+    async fn fill(&self, transaction: &mut SqliteConnection, next: &Stored) -> Result<(), Failure> {
         let objects = Objects::of(&mut *self.next.readers.acquire().await?, &next.tables).await?;
         let refused = |failed| {
             let doing = format!(
@@ -252,16 +248,16 @@ pub(super) async fn close(
     place: &Place,
     name: &str,
     version: u32,
-    is_ready: impl FnOnce(&Version) -> bool,
-) -> Result<Option<(Version, bool)>, Error> {
+    is_ready: impl FnOnce(&Stored) -> bool,
+) -> Result<Option<(Stored, bool)>, Error> {
     let mut transaction: SqliteTransaction = place.begin().await?;
-    let Some(before) = Version::load(&mut *transaction, name, version).await? else {
+    let Some(before) = Stored::load(&mut *transaction, name, version).await? else {
         return Ok(None);
     };
     if !is_ready(&before) {
         return Ok(Some((before, false)));
     }
-    let mut after = Version { is_leaving: true, ..before.clone() };
+    let mut after = Stored { is_leaving: true, ..before.clone() };
     after.void_leases();
     after.save(&mut transaction, &before).await?;
     transaction.commit().await?;
@@ -273,7 +269,7 @@ async fn copy_version(
     connection: &mut SqliteConnection,
     from: &str,
     to: &str,
-    version: &Version,
+    version: &Stored,
 ) -> Result<(), Error> {
     for (table, columns, values) in [
         (

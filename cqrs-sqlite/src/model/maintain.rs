@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::open::leave_file;
 use super::place::{ATTEMPTS, now, restless};
 use super::tables::Objects;
-use super::versions::Version;
+use super::versions::Stored;
 use super::{SqliteModel, SqliteTransaction, parked};
 
 #[async_trait]
@@ -139,7 +139,7 @@ impl Maintain for SqliteModel {
 
 /// A version that is to be changed, and stays where it is meanwhile.
 struct Change {
-    before: Version,
+    before: Stored,
     transaction: SqliteTransaction,
     /// Held by whoever moves a version, too.
     _live: Option<SqliteTransaction>,
@@ -152,11 +152,9 @@ impl SqliteModel {
         let Some(place) = self.find_through(&mut *live, name, version).await? else {
             return Ok(None);
         };
-        let (mut transaction, live) = match self.is_live(&place) {
-            true => (live, None),
-            false => (place.begin().await?, Some(live)),
-        };
-        let before = Version::load(&mut *transaction, name, version).await?;
+        let (mut transaction, live) =
+            if self.is_live(&place) { (live, None) } else { (place.begin().await?, Some(live)) };
+        let before = Stored::load(&mut *transaction, name, version).await?;
         Ok(before.map(|before| Change { before, transaction, _live: live }))
     }
 
@@ -164,7 +162,7 @@ impl SqliteModel {
         &self,
         name: &str,
         version: u32,
-        change: impl FnOnce(&mut Version),
+        change: impl FnOnce(&mut Stored),
     ) -> Result<bool, Failure> {
         let Some(Change { before, mut transaction, _live }) =
             self.begin_change(name, version).await?
@@ -184,12 +182,12 @@ impl SqliteModel {
         name: Option<&str>,
     ) -> Result<Option<Vec<ProjectionState>>, Failure> {
         let before = self.files(name).await?;
-        let live = Version::load_all(&self.live.readers, name).await?;
+        let live = Stored::load_all(&self.live.readers, name).await?;
         let mut states: Vec<_> =
             live.into_iter().map(|version| version.state(true, now())).collect();
         for (name, version, file) in &before {
             let Some(place) = self.besides.open(&self.live, file).await? else { continue };
-            let stored = Version::load(&place.readers, name, *version).await?;
+            let stored = Stored::load(&place.readers, name, *version).await?;
             states.extend(stored.map(|version| version.state(false, now())));
         }
         if self.files(name).await? != before {

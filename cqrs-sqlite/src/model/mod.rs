@@ -81,6 +81,9 @@ pub type SqliteTransaction = Transaction<'static, Sqlite>;
 /// more are deleted then, or when a projection is opened the next time. A copy of the file of the model is without what
 /// is beside.
 ///
+/// Name the columns in queries: after `SELECT *`, the driver takes the columns of a new version for those of the old one
+/// for as long as it remembers the statement.
+///
 /// # Leases
 /// A lease runs out by the clock of the machine. When that clock is set, a projection changes hands early, or late;
 /// what an owner does that was replaced is refused all the same, by its token (G7). While a transaction of an owner is

@@ -9,7 +9,7 @@ use super::beside::{FileName, sync_directory};
 use super::failure::Failure;
 use super::place::now;
 use super::tables::{self, Made};
-use super::versions::{Slot, Version};
+use super::versions::{Slot, Stored};
 use crate::error;
 
 /// Finds a version, or makes it; see [`ReadModel::open`](cqrs_core::ReadModel::open).
@@ -73,13 +73,13 @@ async fn look(
     live: &mut SqliteConnection,
     projection: &ProjectionId,
     setup: &Setup<'_>,
-) -> Result<(Option<Version>, Option<Opened>), Failure> {
+) -> Result<(Option<Stored>, Option<Opened>), Failure> {
     let ProjectionId { name, version, ref events } = *projection;
-    let changed = |other: &Version| {
+    let changed = |other: &Stored| {
         let (version, events) = (other.version, other.events.clone());
         Some(Opened::Changed { version, events })
     };
-    let served = Version::load_all(&mut *live, Some(name)).await?.pop();
+    let served = Stored::load_all(&mut *live, Some(name)).await?.pop();
     if let Some(found) = &served {
         if found.version == version && found.events == *events {
             return Ok((served, Some(Opened::InService)));
@@ -92,7 +92,7 @@ async fn look(
     let Some(place) = model.find_through(live, name, version).await? else {
         return Ok((served, None));
     };
-    let stored = Version::load(&place.readers, name, version).await?;
+    let stored = Stored::load(&place.readers, name, version).await?;
     let opened = match &stored {
         Some(stored) if stored.events != *events => changed(stored),
         stored => stored.as_ref().map(|_| Opened::Beside),
@@ -111,7 +111,7 @@ async fn make_in(
     if !made.tables.is_empty() {
         tables::make(connection, projection, setup.tables).await?;
     }
-    let version = Version {
+    let version = Stored {
         name: projection.name.to_owned(),
         version: projection.version,
         events: projection.events.clone(),

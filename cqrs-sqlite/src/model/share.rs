@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 use super::place::{ATTEMPTS, Place, milliseconds, now, restless};
-use super::versions::{Known, Slot, Version};
+use super::versions::{Known, Slot, Stored};
 use super::{SqliteModel, parked};
 
 /// Settles the share of a member; see [`ReadModel::share`](cqrs_core::ReadModel::share).
@@ -41,7 +41,7 @@ async fn share_in(
     let ProjectionId { name, version, .. } = *projection;
     if member.leases.is_empty() {
         // Without the lock first: who stands by has nothing to write most of the time.
-        let stored = Version::load(&place.readers, name, version).await?;
+        let stored = Stored::load(&place.readers, name, version).await?;
         if let Some(before) = stored.filter(|stored| !stored.is_leaving) {
             let mut after = before.clone();
             let leases = after.share(member, now());
@@ -52,7 +52,7 @@ async fn share_in(
         }
     }
     let mut transaction = place.begin().await?;
-    let stored = Version::load(&mut *transaction, name, version).await?;
+    let stored = Stored::load(&mut *transaction, name, version).await?;
     let Some(before) = stored.filter(|stored| !stored.is_leaving) else { return Ok(None) };
     let mut after = before.clone();
     let leases = after.share(member, now());
@@ -77,9 +77,9 @@ async fn recall(
         return Ok(true);
     }
     let mut transaction = place.begin().await?;
-    let stored = Version::load(&mut *transaction, name, version).await?;
+    let stored = Stored::load(&mut *transaction, name, version).await?;
     let Some(before) = stored else { return Ok(false) };
-    let after = Version { is_leaving: false, ..before.clone() };
+    let after = Stored { is_leaving: false, ..before.clone() };
     after.save(&mut transaction, &before).await?;
     transaction.commit().await?;
     Ok(true)
@@ -95,7 +95,7 @@ pub(super) async fn leave(
     let ProjectionId { name, version, .. } = *projection;
     let Some(place) = model.find(name, version).await? else { return Ok(()) };
     let mut transaction = place.begin().await?;
-    let Some(before) = Version::load(&mut *transaction, name, version).await? else {
+    let Some(before) = Stored::load(&mut *transaction, name, version).await? else {
         return Ok(());
     };
     let mut after = before.clone();
@@ -105,7 +105,7 @@ pub(super) async fn leave(
     Ok(())
 }
 
-impl Version {
+impl Stored {
     /// What a member is told.
     fn told(self, leases: Vec<Lease>, in_service: bool, parked: Vec<cqrs_core::Parked>) -> Share {
         Share {
@@ -158,20 +158,17 @@ impl Version {
     /// Makes it one of the members, without those whose time is over.
     fn meet(&mut self, member: &Member<'_>, now: i64, until: i64) {
         self.members.retain(|known| known.until > now || known.id == member.id);
-        match self.members.iter_mut().find(|known| known.id == member.id) {
-            Some(known) => {
-                member.label.clone_into(&mut known.label);
-                // Not each time, so that who stands by has nothing to write.
-                let is_soon = until - known.until > (until - now) / 4;
-                if is_soon || known.until > until {
-                    known.until = until;
-                }
-            }
-            None => {
-                let label = member.label.to_owned();
-                self.members.push(Known { id: member.id, label, until });
-                self.members.sort_by_key(|known| known.id);
-            }
+        let Some(known) = self.members.iter_mut().find(|known| known.id == member.id) else {
+            let label = member.label.to_owned();
+            self.members.push(Known { id: member.id, label, until });
+            self.members.sort_by_key(|known| known.id);
+            return;
+        };
+        member.label.clone_into(&mut known.label);
+        // Not each time, so that who stands by has nothing to write.
+        let is_soon = until - known.until > (until - now) / 4;
+        if is_soon || known.until > until {
+            known.until = until;
         }
     }
 

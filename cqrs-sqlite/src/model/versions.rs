@@ -12,7 +12,7 @@ use crate::rows;
 
 /// A version of a projection, as it is stored in the file where its rows are.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Version {
+pub(super) struct Stored {
     pub(super) name: String,
     pub(super) version: u32,
     pub(super) events: String,
@@ -46,7 +46,7 @@ pub(super) struct Known {
 /// A slot as the statements name its columns.
 type SlotColumns = (u32, u64, i64, i64, u64, Option<Uuid>, i64, Option<String>, i64);
 
-impl Version {
+impl Stored {
     /// The versions of all projections, or of the one with this name, that are in a file.
     pub(super) async fn load_all(
         executor: impl SqliteExecutor<'_>,

@@ -59,9 +59,10 @@ impl ViewSql {
             .filter(|column| !key.iter().any(|key| key.name == column.name))
             .map(|column| format!("{0} = excluded.{0}", quoted(column.name)))
             .collect();
-        let on_conflict = match others.is_empty() {
-            true => "NOTHING".to_owned(),
-            false => format!("UPDATE SET {}", others.join(", ")),
+        let on_conflict = if others.is_empty() {
+            "NOTHING".to_owned()
+        } else {
+            format!("UPDATE SET {}", others.join(", "))
         };
         let width = table.columns.len();
         Self {
@@ -89,29 +90,24 @@ fn chunks(parameters: usize, sql: impl Fn(usize) -> String) -> Vec<Chunk> {
 pub(super) fn tables(table: &Table) -> String {
     let name = quoted(table.name);
     let key: Vec<&ColumnInfo> = table.key_columns().collect();
-    let mut sql = format!("CREATE TABLE {name} (\n");
+    let mut parts = Vec::with_capacity(table.columns.len() + 1);
     for column in table.columns {
         let is_key = key.iter().any(|key| key.name == column.name);
         let null = if column.nullable && !is_key { "" } else { " NOT NULL" };
-        sql += &format!("    {} {}{null},\n", quoted(column.name), type_of(column));
+        parts.push(format!("{} {}{null}", quoted(column.name), type_of(column)));
     }
-    sql += &format!("    PRIMARY KEY ({})\n) STRICT", names(key.iter().copied()));
-    if !has_number(table, &key) {
-        // The rows are in the index of the key itself.
-        sql += ", WITHOUT ROWID";
-    }
-    sql += ";\n";
-    for index in table.indexes {
-        let columns: Vec<&ColumnInfo> = table.columns_at(index).collect();
+    parts.push(format!("PRIMARY KEY ({})", names(key.iter().copied())));
+    // Without numbers, the rows are in the index of the key itself.
+    let options = if has_number(table, &key) { "STRICT" } else { "STRICT, WITHOUT ROWID" };
+    let made = format!("CREATE TABLE {name} (\n    {}\n) {options};\n", parts.join(",\n    "));
+    let indexes = table.indexes.iter().map(|numbers| {
+        let columns: Vec<&ColumnInfo> = table.columns_at(numbers).collect();
         let parts = columns.iter().map(|column| column.name);
         let index: Vec<&str> = std::iter::once(table.name).chain(parts).collect();
-        sql += &format!(
-            "CREATE INDEX {} ON {name} ({});\n",
-            quoted(&index.join("_")),
-            names(columns.iter().copied())
-        );
-    }
-    sql
+        let (index, columns) = (quoted(&index.join("_")), names(columns.iter().copied()));
+        format!("CREATE INDEX {index} ON {name} ({columns});\n")
+    });
+    std::iter::once(made).chain(indexes).collect()
 }
 
 /// Whether rows are best kept by number: the key is the number, or they are so long that a tree of them is a deep one.

@@ -19,7 +19,7 @@ use super::foreign;
 pub fn from_row<V: View>(row: &SqliteRow) -> Result<V, StoreError> {
     read(row, |row, number| {
         let column = V::TABLE.columns.get(number).map_or("", |column| column.name);
-        row.try_column(column).map(|column| sqlx::Column::ordinal(column))
+        row.try_column(column).map(sqlx::Column::ordinal)
     })
 }
 
@@ -100,8 +100,9 @@ fn microseconds(time: SystemTime) -> Result<i64, ColumnError> {
 
 fn time(micros: i64) -> Option<SystemTime> {
     let distance = Duration::from_micros(micros.unsigned_abs());
-    match micros < 0 {
-        true => SystemTime::UNIX_EPOCH.checked_sub(distance),
-        false => SystemTime::UNIX_EPOCH.checked_add(distance),
+    if micros < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(distance)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(distance)
     }
 }

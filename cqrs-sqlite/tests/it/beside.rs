@@ -48,8 +48,9 @@ async fn schema(model: &SqliteModel) -> Vec<(String, String, Option<String>)> {
 #[tokio::test]
 async fn tables_come_with_all_that_belongs_to_them() {
     let place = place();
-    for model in
-        [SqliteModel::open(&place.path).await.unwrap(), SqliteModel::in_memory().await.unwrap()]
+    // A path with characters that mean something in URIs.
+    let path = place.path.with_file_name("bänk 100%?a=b#c.db");
+    for model in [SqliteModel::open(&path).await.unwrap(), SqliteModel::in_memory().await.unwrap()]
     {
         // In the way of everything that could go wrong with names and order.
         raw_sql("CREATE TABLE theirs (account INTEGER REFERENCES accounts (id))")

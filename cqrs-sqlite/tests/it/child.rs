@@ -12,8 +12,8 @@ use cqrs_core::{
 use cqrs_sqlite::{SqliteModel, SqliteStore};
 use uuid::Uuid;
 
-use crate::projecting;
 use crate::support::{append, marked_events, open_patiently, stream};
+use crate::{exchanging, projecting};
 
 const TASK: &str = "CQRS_SQLITE_TEST_TASK";
 const FILE: &str = "CQRS_SQLITE_TEST_FILE";
@@ -92,7 +92,7 @@ async fn run() {
         }
         Task::Exchange => {
             let model = projecting::other_file(file.as_ref()).await;
-            projecting::exchange(&model, |version| say(&format!("taken {version}"))).await;
+            exchanging::exchange(&model, |version| say(&format!("taken {version}"))).await;
         }
     }
     store.close().await;

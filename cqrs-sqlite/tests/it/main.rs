@@ -8,6 +8,7 @@ mod child;
 mod conformance;
 mod corrupt;
 mod crash;
+mod exchanging;
 mod model;
 mod opening;
 mod processes;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cqrs_core::{
-    BoxError, DecodeError, EncodeError, Event, EventId, EventStore, EventType, Maintain, OnChange,
-    Payload, Phase, Position, Projection, ProjectionId, ProjectionState, Projections, Projector,
-    PutInService, ReadModel, Received, RecordedEvent, Running, Stopped,
+    BoxError, DecodeError, EncodeError, Event, EventId, EventStore, EventType, Maintain, Payload,
+    Phase, Position, Projection, ProjectionState, Projections, Projector, Received, RecordedEvent,
+    Running, Stopped,
 };
 use cqrs_sqlite::{SqliteModel, SqliteStore, SqliteTransaction};
 use sqlx::{query, query_as, query_scalar};
@@ -19,7 +19,7 @@ use crate::support::{
     connect, event, execute, log, marked_events, open_patiently, place, store_events,
 };
 
-const LONG: Duration = Duration::from_mins(2);
+pub(crate) const LONG: Duration = Duration::from_mins(2);
 
 /// The event of which [`marked_events`] makes some.
 pub(crate) struct Marked;
@@ -41,8 +41,8 @@ impl Event for Marked {
 }
 
 /// Adds a row for each event. The table takes any number of rows for one event: nothing hides what comes twice.
-struct Seen<F, const VERSION: u32> {
-    taken: F,
+pub(crate) struct Seen<F, const VERSION: u32> {
+    pub(crate) taken: F,
 }
 
 impl<F: Fn(Position) + Send + Sync + 'static, const VERSION: u32> Projection for Seen<F, VERSION> {
@@ -97,7 +97,7 @@ pub(crate) async fn other_file(events: &Path) -> SqliteModel {
 }
 
 /// The rows of the table, in the order in which they were inserted.
-async fn seen(model: &SqliteModel) -> Vec<Position> {
+pub(crate) async fn seen(model: &SqliteModel) -> Vec<Position> {
     let rows: Vec<i64> = query_scalar("SELECT position FROM seen ORDER BY rowid")
         .fetch_all(model.pool())
         .await
@@ -106,43 +106,43 @@ async fn seen(model: &SqliteModel) -> Vec<Position> {
 }
 
 /// The rows in the order of the log, which those of several slots are not in.
-async fn seen_in_order(model: &SqliteModel) -> Vec<Position> {
+pub(crate) async fn seen_in_order(model: &SqliteModel) -> Vec<Position> {
     let mut seen = seen(model).await;
     seen.sort_unstable();
     seen
 }
 
 /// The events that the projection wants.
-async fn wanted(store: &SqliteStore) -> Vec<Position> {
+pub(crate) async fn wanted(store: &SqliteStore) -> Vec<Position> {
     let log = log(store).await;
     let wanted = log.iter().filter(|event| Marked::knows(&event.event_type));
     wanted.map(|event| event.position).collect()
 }
 
-async fn last(store: &SqliteStore) -> Position {
+pub(crate) async fn last(store: &SqliteStore) -> Position {
     store.head().await.unwrap().last
 }
 
-async fn stop(running: Running) {
+pub(crate) async fn stop(running: Running) {
     let stopped = running.stop().await;
     assert!(matches!(stopped, Stopped::Asked), "{stopped}");
 }
 
 /// Goes on here to the end of the log.
-async fn catch_up(store: &SqliteStore, model: &SqliteModel) {
+pub(crate) async fn catch_up(store: &SqliteStore, model: &SqliteModel) {
     let running = start(store, model.clone(), |_| ());
     running.wait_for(last(store).await, LONG).await.unwrap();
     stop(running).await;
 }
 
 /// Appends events to streams until it is told to stop.
-struct Appending {
+pub(crate) struct Appending {
     done: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
 impl Appending {
-    fn start(store: &SqliteStore) -> Self {
+    pub(crate) fn start(store: &SqliteStore) -> Self {
         let done = Arc::new(AtomicBool::new(false));
         let task = {
             let (store, done) = (store.clone(), done.clone());
@@ -161,7 +161,7 @@ impl Appending {
         Self { done, task }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.done.store(true, Ordering::Relaxed);
         self.task.await.unwrap();
     }
@@ -240,13 +240,17 @@ async fn g7_the_same_with_the_rows_in_another_file() {
     kill_again_and_again(10, Task::ProjectIntoAnotherFile, &place.path, &model).await;
 }
 
-async fn state(model: &SqliteModel, version: u32) -> ProjectionState {
+pub(crate) async fn state(model: &SqliteModel, version: u32) -> ProjectionState {
     let states = model.projections(Some("seen")).await.unwrap();
     states.into_iter().find(|state| state.version == version).unwrap()
 }
 
 /// Waits until something is so in the database.
-async fn until(model: &SqliteModel, version: u32, is_so: impl Fn(&ProjectionState) -> bool) {
+pub(crate) async fn until(
+    model: &SqliteModel,
+    version: u32,
+    is_so: impl Fn(&ProjectionState) -> bool,
+) {
     let waiting = async {
         while !is_so(&state(model, version).await) {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -313,134 +317,6 @@ async fn g7_slots_are_divided_anew_under_load() {
     running.wait_for(last(&store).await, LONG).await.unwrap();
     stop(running).await;
     assert_eq!(seen_in_order(&model).await, wanted(&store).await);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn g7_a_version_is_built_beside_takes_its_place_and_is_put_back() {
-    let place = place();
-    let store = open_patiently(&place.path).await;
-    for model in [store.model(), SqliteModel::in_memory().await.unwrap()] {
-        let appending = Appending::start(&store);
-        let first = projector(&store).slots(2).start(Seen::<_, 1> { taken: |_| () }, model.clone());
-        let goal = last(&store).await;
-        first.wait_for(goal, LONG).await.unwrap();
-        let building = projector(&store).slots(4).workers(2).on_change(OnChange::Build);
-        let second = building.start(Seen::<_, 2> { taken: |_| () }, model.clone());
-        let stopped = tokio::time::timeout(LONG, first.stopped()).await.unwrap();
-        let is_replaced = matches!(stopped, Stopped::Replaced { .. } | Stopped::Changed { .. });
-        assert!(is_replaced, "{stopped}");
-        assert!(state(&model, 2).await.in_service);
-        appending.stop().await;
-        second.wait_for(last(&store).await, LONG).await.unwrap();
-        stop(second).await;
-        assert_eq!(seen_in_order(&model).await, wanted(&store).await);
-        let by: Vec<i64> =
-            query_scalar("SELECT DISTINCT by FROM seen").fetch_all(model.pool()).await.unwrap();
-        assert_eq!(by, [2]);
-
-        // Back to what it was; it goes on from where it stood.
-        let put = model.put_in_service("seen", 1, false).await.unwrap();
-        assert_eq!(put, PutInService::Done);
-        store_events(&store, "1", &marked_events(2)).await;
-        catch_up(&store, &model).await;
-        assert_eq!(seen_in_order(&model).await, wanted(&store).await);
-        // As does the one that was built.
-        let put = model.put_in_service("seen", 2, false).await.unwrap();
-        assert_eq!(put, PutInService::Done);
-        let second = projector(&store).start(Seen::<_, 2> { taken: |_| () }, model.clone());
-        second.wait_for(last(&store).await, LONG).await.unwrap();
-        stop(second).await;
-        assert_eq!(seen_in_order(&model).await, wanted(&store).await);
-    }
-}
-
-/// Puts one version into service after the other, until it is killed. It prints a line before each.
-pub(crate) async fn exchange(model: &SqliteModel, say: impl Fn(u32)) {
-    loop {
-        for version in [2, 1] {
-            say(version);
-            let put = model.put_in_service("seen", version, false).await.unwrap();
-            assert!(matches!(put, PutInService::Done | PutInService::Missing), "{put:?}");
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn g7_a_crash_leaves_the_old_version_in_service_or_the_new_one() {
-    let place = place();
-    let store = open_patiently(&place.path).await;
-    for _ in 0..20 {
-        store_events(&store, "1", &marked_events(100)).await;
-    }
-    let wanted = wanted(&store).await;
-    {
-        let model = other_file(&place.path).await;
-        let model = &model;
-        let projector = Projector::new(store.clone());
-        let first = projector.start(Seen::<_, 1> { taken: |_| () }, model.clone());
-        first.wait_for(last(&store).await, LONG).await.unwrap();
-        stop(first).await;
-        let waiting = projector.on_change(OnChange::BuildAndWait);
-        let second = waiting.start(Seen::<_, 2> { taken: |_| () }, model.clone());
-        let end = last(&store).await;
-        let is_there = async {
-            while model.projections(Some("seen")).await.unwrap().len() < 2 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(LONG, is_there).await.unwrap();
-        until(model, 2, |state| state.slots.iter().all(|slot| slot.position >= end)).await;
-        stop(second).await;
-        model.close().await;
-    }
-    let mut served = [0, 0];
-    for round in 0..40_u64 {
-        let mut worker = Worker::start(Task::Exchange, &place.path);
-        worker.go();
-        for _ in 0..=round % 3 {
-            assert!(matches!(worker.next(), Some(Said::Taken(_))));
-        }
-        let random = EventId::random().as_uuid().as_u128();
-        std::thread::sleep(Duration::from_micros(u64::try_from(random % 40_000).unwrap()));
-        worker.kill();
-        drop(worker);
-        let model = other_file(&place.path).await;
-        let states = model.projections(Some("seen")).await.unwrap();
-        let in_service: Vec<u32> =
-            states.iter().filter(|state| state.in_service).map(|state| state.version).collect();
-        assert_eq!((states.len(), in_service.len()), (2, 1), "{states:?}");
-        let beside = 3 - in_service[0];
-        served[in_service[0] as usize - 1] += 1;
-        let id = ProjectionId { name: "seen", version: beside, events: "test.marked".to_owned() };
-        for (version, model) in
-            [(in_service[0], &model), (beside, &model.beside(&id).await.unwrap())]
-        {
-            assert_eq!(seen(model).await, wanted, "version {version}");
-            let by: Vec<u32> =
-                query_scalar("SELECT DISTINCT by FROM seen").fetch_all(model.pool()).await.unwrap();
-            assert_eq!(by, [version]);
-            if version == 2 {
-                let also: i64 = query_scalar("SELECT count(*) FROM also_seen")
-                    .fetch_one(model.pool())
-                    .await
-                    .unwrap();
-                assert_eq!(usize::try_from(also).unwrap(), wanted.len());
-            }
-        }
-        model.close().await;
-    }
-    assert!(served.iter().all(|times| *times > 0), "{served:?}");
-    // Whatever the crashes have left goes when a projection is opened.
-    let model = other_file(&place.path).await;
-    if !state(&model, 1).await.in_service {
-        model.put_in_service("seen", 1, false).await.unwrap();
-    }
-    store_events(&store, "2", &marked_events(5)).await;
-    catch_up(&store, &model).await;
-    assert_eq!(seen(&model).await, self::wanted(&store).await);
-    let files = crate::beside::files(&place.path);
-    let views: Vec<_> = files.iter().filter(|name| name.starts_with("bank.views")).collect();
-    assert_eq!(views.len(), 2, "{views:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -122,7 +122,7 @@ fn entry(number: i64) -> Entry {
         account: format!("it's \"{}\" 🦀 %", number % 7),
         number,
         open: number % 2 == 0,
-        id: Uuid::from_u128(u128::MAX - number.unsigned_abs() as u128),
+        id: Uuid::from_u128(u128::MAX - u128::from(number.unsigned_abs())),
         at: SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_001),
         owner: (number % 3 == 0).then(|| "\u{1}\u{feff}\r\n".to_owned()),
     }

@@ -30,12 +30,12 @@ test -e $config || echo 'create_main_cluster = false' > $config";
 /// The directory of the programs, which are installed first where that is possible.
 pub(crate) fn directory() -> Result<&'static Path, NoServer> {
     static FOUND: OnceLock<Result<PathBuf, NoServer>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| match find() {
-        Some(directory) => Ok(directory),
-        None => {
-            apt::install(START_NO_SERVER, "postgresql").map_err(|reason| missing(&reason))?;
-            find().ok_or_else(|| missing("the package `postgresql` was installed without them"))
+    let found = FOUND.get_or_init(|| {
+        if let Some(directory) = find() {
+            return Ok(directory);
         }
+        apt::install(START_NO_SERVER, "postgresql").map_err(|reason| missing(&reason))?;
+        find().ok_or_else(|| missing("the package `postgresql` was installed without them"))
     });
     found.as_deref().map_err(Clone::clone)
 }

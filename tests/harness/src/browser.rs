@@ -1,9 +1,9 @@
-//! A headless Chromium behind a WebDriver server, with a watchdog that ends both.
+//! A headless Chromium behind its driver, with a watchdog that ends both.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use crate::{NoServer, apt};
@@ -23,15 +23,13 @@ kill -s KILL -- "-$1" 2>/dev/null
 tries=0
 until rm -rf "$2" 2>/dev/null || [ $tries -ge 50 ]; do sleep 0.1; tries=$((tries + 1)); done"#;
 
-/// A WebDriver server that starts headless Chromiums. When it is dropped, or this process ends in whatever way, they all
-/// end, and nothing is left of their files.
+/// A server that starts headless Chromiums and drives them. When it is dropped, or this process ends in whatever way, they
+/// all end, and nothing is left of their files.
 #[derive(Debug)]
 pub struct Browser {
     address: String,
     driver: Child,
     watchdog: Child,
-    /// What else the driver says goes here, as long as it runs.
-    _output: BufReader<ChildStdout>,
 }
 
 impl Browser {
@@ -49,8 +47,8 @@ impl Browser {
         "--disable-sync",
     ];
 
-    /// Starts the server on a free port; installs it first where it is missing and that is possible. Blocks until it
-    /// listens.
+    /// Starts the driver on a free port; installs it and Chromium first where it is missing and that is possible. Blocks
+    /// until it listens.
     ///
     /// # Errors
     /// When it is not there, can't be installed, or does not start; the message says what to do.
@@ -76,29 +74,14 @@ impl Browser {
         })?;
         // From here on the watchdog removes it.
         let _ = directory.keep();
-        let output = driver.stdout.take().expect("it is piped");
-        let mut browser =
-            Self { address: String::new(), driver, watchdog, _output: BufReader::new(output) };
-        browser.address = format!("http://127.0.0.1:{}", browser.port()?);
+        let mut browser = Self { address: String::new(), driver, watchdog };
+        browser.address = format!("http://127.0.0.1:{}", port(&mut browser.driver)?);
         Ok(browser)
     }
 
-    /// Where the server listens, as a URL.
+    /// Where the driver listens: the URL of a `WebDriver` server.
     pub fn address(&self) -> &str {
         &self.address
-    }
-
-    /// Reads what the driver says up to the port.
-    fn port(&mut self) -> Result<u16, NoServer> {
-        let mut said = String::new();
-        while let Ok(1..) = self._output.read_line(&mut said) {
-            let port = said.lines().next_back().and_then(|line| line.split_once(STARTED));
-            let digits = port.map(|(_, port)| port.trim().trim_end_matches('.'));
-            if let Some(port) = digits.and_then(|digits| digits.parse().ok()) {
-                return Ok(port);
-            }
-        }
-        Err(NoServer::new(format!("{DRIVER} did not start:\n{said}")))
     }
 }
 
@@ -123,6 +106,21 @@ fn watch(driver: &Child, directory: &Path) -> Result<Child, NoServer> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| failed("starting the watchdog", &error))
+}
+
+/// Reads what the driver says up to the port it listens at.
+fn port(driver: &mut Child) -> Result<u16, NoServer> {
+    let mut said = String::new();
+    // The rest of its output stays in the pipe, which is open as long as it runs.
+    let mut output = driver.stdout.as_mut().map(BufReader::new);
+    while let Some(Ok(1..)) = output.as_mut().map(|output| output.read_line(&mut said)) {
+        let port = said.lines().next_back().and_then(|line| line.split_once(STARTED));
+        let digits = port.map(|(_, port)| port.trim().trim_end_matches('.'));
+        if let Some(port) = digits.and_then(|digits| digits.parse().ok()) {
+            return Ok(port);
+        }
+    }
+    Err(NoServer::new(format!("{DRIVER} did not start:\n{said}")))
 }
 
 /// Where the driver is, which is installed first where that is possible; it knows where Chromium is.
