@@ -90,7 +90,7 @@ pub const LONG: Duration = Duration::from_mins(10);
 /// process.
 pub async fn start<D: Database>(database: &D, task: Task) -> Result<(Child, Told), BoxError> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["child", &name(task), "--store", &name(D::KIND), "--at", &database.address()]);
+    command.args(["child", &name(&task), "--store", &name(&D::KIND), "--at", &database.address()]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn()?;
     let output = child.stdout.take().ok_or("the other process has no output")?;
@@ -101,6 +101,6 @@ pub async fn start<D: Database>(database: &D, task: Task) -> Result<(Child, Told
 }
 
 /// The argument that means this value.
-fn name(value: impl ValueEnum) -> String {
+fn name(value: &impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }

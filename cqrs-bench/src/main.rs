@@ -6,8 +6,8 @@
 //! cargo run --release -p cqrs-bench -- read-side --store postgres --only view   # one workload
 //! ```
 //!
-//! Each workload runs in rounds, in which ours and the hand-written twin take turns on the same database; what counts is
-//! the median of the ratios. After each run, the rows are compared with those that must come of the log.
+//! Each workload runs in rounds, in which ours and the hand-written twin take turns on the same database; what counts
+//! is the median of the ratios. After each run, the rows are compared with those that must come of the log.
 
 #![allow(unreachable_pub, reason = "`pub` reads better in a program than `pub(crate)`")]
 

@@ -126,7 +126,8 @@ impl Report {
             );
         }
         if !self.latencies.is_empty() {
-            text.push_str("\n| Store | Seen by | Append p50 | p99 | Shown after p50 | p99 | Both p50 | p99 | Max | Below |\n");
+            text.push_str("\n| Store | Seen by | Append p50 | p99 | Shown after p50 | p99 | Both p50 | p99 | Max |");
+            text.push_str(" Below |\n");
             text.push_str("|--|--|--:|--:|--:|--:|--:|--:|--:|--:|\n");
         }
         for Latency { store, seen_by, append, shown, total, required_ms, .. } in &self.latencies {

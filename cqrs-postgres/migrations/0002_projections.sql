@@ -217,8 +217,7 @@ BEGIN
     SET token = cqrs.token_after(c.token), owner = member, until = ends, heard_at = moment, error = its_error
     WHERE name = of_name AND version = of_version AND slot IN (
         SELECT slot FROM cqrs.checkpoints
-        WHERE name = of_name AND version = of_version
-            AND owner IS DISTINCT FROM member AND (owner IS NULL OR until <= moment)
+        WHERE name = of_name AND version = of_version AND (owner IS NULL OR until <= moment)
         ORDER BY slot
         LIMIT most - (
             SELECT count(*) FROM cqrs.checkpoints WHERE name = of_name AND version = of_version AND owner = member

@@ -135,7 +135,7 @@ fn open_append(fence: &PgRow, after: Position) -> Result<OpenAppend, sqlx::Error
         ("since", "since"),
     ] {
         if let Some(text) = text(column)? {
-            session += &format!(", {before} {text}");
+            session.extend([", ", before, " ", &text]);
         }
     }
     let seconds = fence.try_get::<Option<f64>, _>("seconds")?;

@@ -203,7 +203,7 @@ impl Tables {
         let row = self.balances.entry(account.to_owned()).or_default();
         row.1 += cents;
         match &*event.event_type {
-            "account.opened" => row.0 = text("owner").to_owned(),
+            "account.opened" => text("owner").clone_into(&mut row.0),
             "account.closed" => row.2 = true,
             _ => {}
         }

@@ -3,11 +3,14 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cqrs::prelude::*;
-use cqrs::{BoxError, Committed, OnChange, Projector, Received, Running, SqliteStore};
+use cqrs::{
+    Append, BoxError, Committed, EventId, ExpectedVersion, Metadata, NewEvent, OnChange,
+    PostgresStore, Projector, Received, Running, SqliteStore, StreamId,
+};
 
 use crate::domain::{Counter, CounterEvent, add};
 
@@ -295,6 +298,28 @@ async fn the_console_makes_no_databases() {
     let schema: Option<String> =
         sqlx::query_scalar("SELECT to_regnamespace('cqrs')::text").fetch_one(&pool).await.unwrap();
     assert_eq!(schema, None);
+}
+
+#[tokio::test]
+async fn the_console_names_the_sessions_that_hold_readers_up() {
+    let database = cqrs_test_harness::postgres().unwrap().database("sessions").await.unwrap();
+    let store = PostgresStore::connect(&database.url()).await.unwrap();
+    let added = CounterEvent::Added { amount: 1 };
+    let metadata = Arc::new(Metadata::of(EventId::random().as_uuid()));
+    let event = NewEvent::of(&added, EventId::random(), metadata).unwrap();
+    let stream = StreamId::new("counter", "a").unwrap();
+    let append = Append::new(stream, ExpectedVersion::Any, vec![event]).unwrap();
+    let mut transaction = store.pool().begin().await.unwrap();
+    let session: i32 =
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *transaction).await.unwrap();
+    store.append_in(&mut transaction, &append).await.unwrap();
+    let text = console(&database.url(), &[]).await.unwrap();
+    assert!(text.contains("and can be read up to 0"), "{text}");
+    let open = text.lines().find(|line| line.starts_with("  open append after 0, for "));
+    assert!(open.is_some_and(|open| open.contains(&session.to_string())), "{text}");
+    transaction.commit().await.unwrap();
+    let text = console(&database.url(), &[]).await.unwrap();
+    assert!(!text.contains("open append") && text.contains("at position 1."), "{text}");
 }
 
 /// Runs the example; it compares the rows with the events by itself.

@@ -4,8 +4,7 @@ use cqrs::postgres::PostgresModel;
 use cqrs::prelude::*;
 use cqrs::sqlite::{SqliteModel, SqliteTransaction};
 use cqrs::{
-    BoxError, PostgresStore, Projector, Received, Rows, Running, SqliteStore, Store,
-    Transaction,
+    BoxError, PostgresStore, Projector, Received, Rows, Running, SqliteStore, Store, Transaction,
 };
 use sqlx::{PgPool, SqlitePool};
 

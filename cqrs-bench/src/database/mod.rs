@@ -75,8 +75,8 @@ pub trait Database: Sized {
     async fn twin_flags(&self, batch: usize) -> Result<(), BoxError>;
 }
 
-/// Does it on a thread of the runtime, as projections do: on that of `main`, each answer of a database takes another change
-/// of threads.
+/// Does it on a thread of the runtime, as projections do: on that of `main`, each answer of a database takes another
+/// change of threads.
 async fn spawned(
     work: impl Future<Output = Result<(), BoxError>> + Send + 'static,
 ) -> Result<(), BoxError> {

@@ -20,7 +20,8 @@ pub struct Arguments {
     /// How many events the views catch up with; 200 000, or 10 000 with `--quick`.
     #[arg(long)]
     events: Option<usize>,
-    /// Which databases; all if left out. `DATABASE_URL` names the PostgreSQL server; a throw-away one is started without.
+    /// Which databases; all if left out. `DATABASE_URL` names the PostgreSQL server; without it, one is started and
+    /// thrown away.
     #[arg(long, value_delimiter = ',')]
     store: Vec<Kind>,
     /// Which workloads; all if left out.

@@ -9,7 +9,8 @@ use sqlx::{Connection, Row, SqliteTransaction};
 use super::{Read, accounts, counts, fold};
 use crate::bank::{ACCOUNT_EVENTS, Balance};
 
-/// Along the log. Without the `+`, SQLite would find all events of these types by an index, and sort them, for each batch.
+/// Along the log. Without the `+`, SQLite would find all events of these types by an index, and sort them, for each
+/// batch.
 const READ: &str = "SELECT position, key, event_type, payload FROM cqrs_events \
                     WHERE position > ?1 AND +event_type IN (SELECT value FROM json_each(?2)) \
                     ORDER BY position LIMIT ?3";

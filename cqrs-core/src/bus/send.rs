@@ -153,7 +153,7 @@ impl<Q: Query> AskQuery<Q> {
 
     /// The answer now, and then again whenever it is another one: see [`Updates`].
     ///
-    /// What the answer depends on is told by `concern`: events of one stream (a [`StreamId`]), or those a
+    /// What the answer depends on is told by `concern`: events of one stream (a [`StreamId`](crate::StreamId)), or those a
     /// [`LogFilter`](crate::LogFilter) wants.
     pub fn updates(self, concern: impl Into<Concern>) -> Updates<Q>
     where

@@ -22,7 +22,7 @@ pub trait Maintain: fmt::Debug + Send + Sync + 'static {
     /// When the database fails.
     async fn projections(&self, name: Option<&str>) -> Result<Vec<ProjectionState>, StoreError>;
 
-    /// The parked streams of a version, in the order in which they failed.
+    /// The parked streams of a version, by the position of the event that failed.
     ///
     /// # Errors
     /// When the database fails.

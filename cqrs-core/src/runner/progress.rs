@@ -86,13 +86,13 @@ impl Progress {
     /// Waits until the rows that queries see show the target: the log up to a [`Position`], less what is parked, or the
     /// outcome of a command.
     ///
-    /// Where another process does the work, the database is asked again and again, at growing intervals of 5 to 100
+    /// Where another process does the work, the database is asked again and again, at growing intervals of 1 to 100
     /// milliseconds.
     ///
     /// # Errors
     /// When that takes longer than `time`, the stream of the command is parked, or the projection stops before.
     pub async fn wait_for(&self, target: impl Into<Target>, time: Duration) -> Result<(), NotYet> {
-        const SHORTEST: Duration = Duration::from_millis(5);
+        const SHORTEST: Duration = Duration::from_millis(1);
         const LONGEST: Duration = Duration::from_millis(100);
         let target = target.into();
         let until = Instant::now() + time;

@@ -128,7 +128,7 @@ impl Projections {
         self.store.head().await
     }
 
-    /// The parked streams of a version, in the order in which they failed.
+    /// The parked streams of a version, by the position of the event that failed.
     ///
     /// # Errors
     /// When the database fails.

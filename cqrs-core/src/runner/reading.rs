@@ -51,7 +51,8 @@ impl<C: Consumer> Worker<C> {
         if time > LONG {
             self.batch = (self.batch / 2).max(1);
         } else if time < SHORT && events >= self.batch {
-            self.batch = (self.batch * 2).min(self.options.batch);
+            // The next page is on its way with the old size: in large steps, few are too small.
+            self.batch = (self.batch * 4).min(self.options.batch);
         }
         match self.options.build_rate {
             Some(rate) if !self.in_service => {

@@ -136,6 +136,8 @@ async fn g7_a_commit_that_races_a_take_over_counts_for_both_or_for_nobody() {
         let old = lease(&model, Uuid::now_v7(), RUN_OUT).await;
         let mut batch = model.begin().await.unwrap();
         insert(&mut batch, round).await;
+        // That adds a check of a foreign key to the commit.
+        model.park(&mut batch, &balances(1), &parked("1", 3, 1)).await.unwrap();
         let moved = at(old, old.position.get() + 1);
         let committing = {
             let model = model.clone();
@@ -257,6 +259,8 @@ async fn nobody_waits_for_a_batch_but_those_who_want_its_rows() {
     let mut batch = model.begin().await.unwrap();
     insert(&mut batch, 1).await;
     model.park(&mut batch, &balances(1), &parked("1", 3, 1)).await.unwrap();
+    // As its commit does, before it is through.
+    query("SET CONSTRAINTS ALL IMMEDIATE").execute(&mut *batch).await.unwrap();
     let meanwhile = async {
         assert!(model.prolong(&balances(1), &share.leases, HOUR).await.unwrap());
         let half = share_of(&model, one, &share.leases, HOUR).await;
@@ -307,6 +311,18 @@ async fn g8_what_a_handler_says_is_stored_whatever_it_is() {
     model.share(&balances(1), &member).await.unwrap().unwrap();
     let state = &model.projections(Some("balances")).await.unwrap()[0];
     assert_eq!(state.members[1].1, "\u{fffd}");
+}
+
+/// Its owner is just one that was replaced.
+#[tokio::test]
+async fn g8_nothing_is_parked_for_a_version_that_is_gone() {
+    let (model, _database) = model("gone", 1).await;
+    let held = lease(&model, Uuid::now_v7(), HOUR).await;
+    let mut transaction = model.begin().await.unwrap();
+    query("DELETE FROM cqrs.projections").execute(model.pool()).await.unwrap();
+    model.park(&mut transaction, &balances(1), &parked("1", 5, 7)).await.unwrap();
+    assert!(!try_commit(&model, transaction, &[held]).await.unwrap());
+    assert_eq!(model.parked("balances", 1).await.unwrap(), []);
 }
 
 /// As the comment in the schema says.

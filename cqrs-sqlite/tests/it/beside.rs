@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use cqrs_core::{Maintain, Opened, ProjectionId, PutInService, ReadModel, StoreErrorKind};
+use cqrs_core::{
+    Maintain, Opened, Position, ProjectionId, PutInService, ReadModel, StoreErrorKind,
+};
 use cqrs_sqlite::SqliteModel;
 use sqlx::{query, query_as, query_scalar, raw_sql};
 
 use crate::model::{ACCOUNTS, accounts, again, at, balances, commit, end, lease, setup};
-use crate::support::{assert_failure, connect, execute, failure, place};
+use crate::support::{assert_failure, connect, execute, failure, open_patiently, place};
 
 /// The files of a directory, by name.
 pub(crate) fn files(path: &Path) -> Vec<String> {
@@ -185,7 +188,7 @@ async fn files_that_nobody_needs_are_deleted() {
     let file =
         "INSERT INTO cqrs_beside (name, version, file, gone) VALUES ('x', 1, 'left-over', 1)";
     execute(&mut connection, file).await;
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in ["", "-journal", "-wal", "-shm"] {
         let left = place.path.with_file_name(format!("bank.db-left-over{suffix}"));
         fs::write(left, "something").unwrap();
     }
@@ -288,4 +291,24 @@ async fn queries_see_the_columns_of_the_version_in_service() {
     for _ in 0..10 {
         assert_eq!(read().await, (1, 2));
     }
+}
+
+/// What counts is how far both are when nobody moves them any more.
+#[tokio::test]
+async fn a_version_that_falls_behind_while_it_waits_for_the_lock_is_not_put_in_service() {
+    let place = place();
+    let model = open_patiently(&place.path).await.model();
+    let first = lease(&model, 1, ACCOUNTS).await;
+    lease(&model, 2, ACCOUNTS).await;
+    let transaction = model.begin().await.unwrap();
+    let other = open_patiently(&place.path).await.model();
+    let putting = tokio::spawn(async move { other.put_in_service("balances", 2, true).await });
+    // Time for it to come to the lock.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(end(&model, transaction, 1, at(first, 20)).await.unwrap());
+    let put = putting.await.unwrap().unwrap();
+    assert_eq!(put, PutInService::Behind(Position::START, Position::new(20)));
+    assert_eq!(versions(&model).await, (vec![1], vec![2]));
+    let held = again(&model, 1).await;
+    assert!(commit(&model, 1, at(held, 21), 7).await);
 }

@@ -195,8 +195,8 @@ pub(super) async fn g5_an_append_held_open_is_told_by_the_head(fixture: Arc<dyn 
     // The first round meets a log that nothing was ever appended to.
     for round in 0..4 {
         let stream = account(format!("held {round}"));
-        let held = append_of(&stream, ExpectedVersion::Any, events("held", 2));
-        let Some(held) = fixture.hold(&held).await else {
+        let append = append_of(&stream, ExpectedVersion::Any, events("held", 2));
+        let Some(open) = fixture.hold(&append).await else {
             return;
         };
         let outcome = add(&*other, &account("quick"), vec![event(round)]).await;
@@ -205,18 +205,18 @@ pub(super) async fn g5_an_append_held_open_is_told_by_the_head(fixture: Arc<dyn 
             head.last >= outcome.position && head.visible < outcome.position,
             "an append ended at {outcome}; another that began before it is open, but the head is {head:?}"
         );
-        let [open] = &head.open_appends[..] else {
+        let [named] = &head.open_appends[..] else {
             panic!("one append is open, but the head is {head:?}");
         };
         assert!(
-            open.after == head.visible && !open.session.is_empty(),
-            "readers see the log up to {} because of {open:?}",
+            named.after == head.visible && !named.session.is_empty(),
+            "readers see the log up to {} because of {named:?}",
             head.visible
         );
         if round % 2 == 0 {
-            held.commit().await;
+            open.commit().await;
         } else {
-            held.roll_back().await;
+            open.roll_back().await;
         }
         let head = store.head().await.unwrap_or_else(|error| panic!("no head: {error}"));
         assert!(

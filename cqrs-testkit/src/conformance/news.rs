@@ -145,9 +145,8 @@ pub(super) async fn g5_there_is_news_when_an_append_held_open_ends(fixture: Arc<
         }
         let reading = readers.into_iter().map(|(mut news, mut follower)| async move {
             while follower.seen.len() < readable {
-                if !follower.turn().await {
-                    woken(&mut news, "an append that was held open has ended").await;
-                }
+                woken(&mut news, "an append that was held open has ended").await;
+                follower.catch_up().await;
             }
             (news, follower)
         });

@@ -39,17 +39,15 @@ impl Flawed {
                 page.through = last.map_or(page.through, |last| last.position);
                 return Ok(page);
             }
-            Flaw::PagesKnowNoBytes => {
-                loop {
-                    let rest = limit - page.events.len();
-                    let next = self.inner.read_log(filter, page.through, rest).await?;
-                    if next.events.is_empty() {
-                        return Ok(page);
-                    }
-                    page.events.extend(next.events);
-                    page.through = next.through;
+            Flaw::PagesKnowNoBytes => loop {
+                let rest = limit - page.events.len();
+                let next = self.inner.read_log(filter, page.through, rest).await?;
+                if next.events.is_empty() {
+                    return Ok(page);
                 }
-            }
+                page.events.extend(next.events);
+                page.through = next.through;
+            },
             Flaw::LargeEventsEndPages => {
                 let small = |event: &RecordedEvent| event.payload.len() < MAX_PAYLOAD_BYTES;
                 let small = page.events.iter().take_while(|event| small(event)).count();

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, Head, LogFilter, LogPage, MemoryStore, News,
-    NewsBoard, Payload, Position, RecordedEvent, Snapshot, SnapshotStore, Store, StoreError,
+    Append, AppendError, Appended, EventId, EventStore, Head, LogFilter, LogPage, MemoryStore,
+    News, NewsBoard, Payload, Position, RecordedEvent, Snapshot, SnapshotStore, Store, StoreError,
     StoreErrorKind, StreamId, Version,
 };
 use cqrs_testkit::conformance::Fixture;
