@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use cqrs::prelude::*;
 use cqrs::{MemoryStore, Retry};
@@ -66,12 +65,12 @@ fn gauges_tell_how_far_a_projection_is() {
     let measured = measured(async {
         let setting = Setting::new();
         let last = setting.add("a", &[1, 2]).await;
-        let refused = setting.add("b", &[13]).await;
-        let (projection, refuses) = History::new();
-        refuses.store(13, Ordering::SeqCst);
+        let behind = setting.add("b", &[13]).await;
+        let (projection, refused) = History::new();
+        refused.store(13, Ordering::SeqCst);
         let projector = setting.projector().label("web-1");
         let running = projector.start(projection, setting.model.clone());
-        running.wait_for(last.max(refused), LONG).await.unwrap();
+        running.wait_for(last.max(behind), LONG).await.unwrap();
         // What is asked of it has it look around first.
         running.replay(stream("b")).await.unwrap_err();
     });

@@ -15,7 +15,7 @@ use crate::domain::{AddAll, Counter, CounterEvent, Renamed};
 /// A row of each counter, and one of them all.
 #[derive(Debug, Clone, PartialEq, View)]
 #[view(name = "sums", key(counter), events(CounterEvent, Renamed))]
-struct Sum {
+struct Row {
     counter: String,
     sum: i64,
     /// Too small for some sums.
@@ -25,7 +25,7 @@ struct Sum {
 
 const ALL: &str = "all";
 
-impl Fold<CounterEvent> for Sum {
+impl Fold<CounterEvent> for Row {
     fn rows(_: &CounterEvent, received: &Received<'_>) -> impl IntoIterator<Item = String> {
         let counter = received.stream.key();
         // Named twice, it counts once.
@@ -58,7 +58,7 @@ impl Fold<CounterEvent> for Sum {
     }
 }
 
-impl Fold<Renamed> for Sum {
+impl Fold<Renamed> for Row {
     fn rows(_: &Renamed, received: &Received<'_>) -> impl IntoIterator<Item = String> {
         Some(received.stream.key().to_owned())
     }
@@ -79,7 +79,7 @@ impl Fold<Renamed> for Sum {
 struct Setting {
     bus: Bus,
     store: MemoryStore,
-    model: MemoryView<Sum>,
+    model: MemoryView<Row>,
 }
 
 impl Setting {
@@ -91,7 +91,7 @@ impl Setting {
 
     fn start(&self) -> Running {
         let projector = Projector::new(self.store.clone()).attempts(2);
-        projector.start_view::<Sum>(self.model.clone())
+        projector.start_view::<Row>(self.model.clone())
     }
 
     async fn add(&self, counter: &str, amounts: &[i64]) -> Position {
