@@ -24,6 +24,8 @@ CREATE TABLE cqrs.projections (
     -- The event types it is made from, sorted and separated by spaces.
     events text COLLATE "C" NOT NULL,
     in_service boolean NOT NULL,
+    -- Whether it is or was in service; one that was, and is not, was replaced or rolled back.
+    has_served boolean NOT NULL,
     -- The tables it made and may move, empty and drop; none where the application makes them.
     tables text[] COLLATE "C" NOT NULL,
     -- The schema they are in while it is in service, and the one while it is not.
@@ -145,7 +147,7 @@ CREATE FUNCTION cqrs.share(
     -- The leases it has, for all it knows.
     held_slots bigint[], held_tokens bigint[], held_commits bigint[], held_positions bigint[]
 ) RETURNS TABLE (
-    is_in_service boolean, slot_count bigint, at_barrier bigint, replays bigint, has_parked boolean,
+    is_in_service boolean, once_served boolean, slot_count bigint, at_barrier bigint, replays bigint, has_parked boolean,
     slots bigint[], tokens bigint[], commit_counts bigint[], positions bigint[]
 )
 LANGUAGE plpgsql AS $$
@@ -225,6 +227,7 @@ BEGIN
     );
 
     is_in_service := this.in_service;
+    once_served := this.has_served;
     at_barrier := this.barrier;
     replays := this.replays_to;
     has_parked := EXISTS (SELECT FROM cqrs.parked WHERE name = of_name AND version = of_version);
@@ -337,7 +340,7 @@ BEGIN
     PERFORM cqrs.move_tables(successor);
     PERFORM cqrs.drop_schema(successor.schema_beside);
     UPDATE cqrs.projections SET in_service = false WHERE name = of_name AND version = served.version;
-    UPDATE cqrs.projections SET in_service = true WHERE name = of_name AND version = of_version;
+    UPDATE cqrs.projections SET in_service = true, has_served = true WHERE name = of_name AND version = of_version;
     outcome := 'done';
 END
 $$;

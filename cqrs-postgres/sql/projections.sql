@@ -1,5 +1,5 @@
 -- The versions of all projections, or of the one with this name, with their slots and members.
-SELECT name, version, events, in_service, rescale_to, replays_to,
+SELECT name, version, events, in_service, has_served, rescale_to, replays_to,
     (SELECT count(*) FROM cqrs.parked WHERE parked.name = p.name AND parked.version = p.version) AS parked,
     slots, positions, owners, taken, errors, heard, members, labels
 FROM cqrs.projections AS p

@@ -22,6 +22,8 @@ CREATE TABLE cqrs_projections (
     barrier    INTEGER,
     -- 1 while its rows are on the way to another file: nobody gets a lease here.
     leaving    INTEGER NOT NULL DEFAULT 0,
+    -- 1 if it was in service, in a file beside: it was replaced or rolled back.
+    has_served INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (name, version),
     CHECK ((rescale_to IS NULL) = (barrier IS NULL))
 ) STRICT, WITHOUT ROWID;

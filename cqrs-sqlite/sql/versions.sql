@@ -2,7 +2,7 @@
 --
 -- ?1 name, or null for all
 SELECT
-    name, version, events, replays_to, tables, rescale_to, barrier, leaving,
+    name, version, events, replays_to, tables, rescale_to, barrier, leaving, has_served,
     (
         SELECT json_group_array(
             json_array(slot, position, token, commits, events, owner, until, error, heard_at) ORDER BY slot

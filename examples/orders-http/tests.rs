@@ -99,6 +99,11 @@ struct Live {
 impl Live {
     /// The next event, as its type and its data; nothing at the end of the stream.
     async fn next(&mut self) -> Option<(String, Value)> {
+        // All of it: comments keep coming where no event does.
+        tokio::time::timeout(LONG, self.read()).await.unwrap()
+    }
+
+    async fn read(&mut self) -> Option<(String, Value)> {
         loop {
             while let Some((block, rest)) = self.unread.split_once("\n\n") {
                 let field = |name| block.lines().find_map(|line: &str| line.strip_prefix(name));
@@ -109,7 +114,7 @@ impl Live {
                     return Some((event, data));
                 }
             }
-            let bytes = tokio::time::timeout(LONG, self.body.next()).await.unwrap()?;
+            let bytes = self.body.next().await?;
             self.unread.push_str(str::from_utf8(&bytes.unwrap()).unwrap());
         }
     }

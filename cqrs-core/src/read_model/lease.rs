@@ -45,6 +45,8 @@ pub struct Share {
     pub slots: u32,
     /// Whether the version is in service.
     pub in_service: bool,
+    /// Whether it is or was: one that was, and is beside now, was replaced or rolled back.
+    pub has_served: bool,
     /// While the slots are being divided anew: no checkpoint may move behind this position.
     pub barrier: Option<Position>,
     /// Events up to here were stored before the version was made.

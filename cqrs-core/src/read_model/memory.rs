@@ -307,6 +307,7 @@ impl<T: Clone + Send + Sync + 'static> Maintain for MemoryModel<T> {
         }
         entry.void_leases();
         let Some(value) = entry.beside.take() else { return Ok(PutInService::Missing) };
+        entry.has_served = true;
         let replaced = std::mem::replace(&mut state.value, value);
         if let Some((served, _)) = served
             && let Some(entry) = state.entry(name, served)

@@ -17,6 +17,8 @@ pub struct ProjectionState {
     pub events: String,
     /// Whether queries see its rows.
     pub in_service: bool,
+    /// Whether it is or was: one that is beside is being built if it has not, and kept if it has.
+    pub has_served: bool,
     /// Its slots, from 0.
     pub slots: Vec<SlotState>,
     /// Into how many slots it is being divided anew, if it is.

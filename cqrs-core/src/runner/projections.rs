@@ -45,6 +45,8 @@ pub struct ProjectionStatus {
     pub version: u32,
     /// Whether queries see its rows; else it is beside the version that they see.
     pub in_service: bool,
+    /// Whether it is or was: one that is beside is being built if it has not, and kept if it has.
+    pub has_served: bool,
     /// Its slots.
     pub slots: Vec<SlotStatus>,
     /// How far behind its slots are: the most of them.
@@ -219,7 +221,8 @@ impl Projections {
     }
 
     /// Puts a version that was in service before back into service, wherever it stands: it goes on from there once a
-    /// program of that version runs. The one in service is kept beside.
+    /// program of that version runs. The one in service is kept beside, and stays there until it is promoted: a program
+    /// that was told to build it does not have it step in a second time.
     ///
     /// # Errors
     /// When the database fails.
@@ -303,6 +306,7 @@ impl Projections {
             name: state.name,
             version: state.version,
             in_service: state.in_service,
+            has_served: state.has_served,
             lag: slots.iter().map(|slot| slot.lag).max().unwrap_or_default(),
             events: slots.iter().map(|slot| slot.events).sum(),
             slots,

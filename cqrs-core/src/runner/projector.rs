@@ -40,7 +40,7 @@ pub enum OnChange {
     #[default]
     Refuse,
     /// The new version is built beside the old one, which stays in service meanwhile, and takes its place when it has seen
-    /// as much.
+    /// as much; once: one that was [rolled back](crate::Projections::roll_back) waits to be promoted.
     Build,
     /// The same, but it takes the place of the old one only when it is told: by
     /// [`Projections::promote`](crate::Projections::promote).
@@ -162,6 +162,9 @@ impl Projector {
     }
 
     /// Starts the folds of a view.
+    ///
+    /// Its table is made a moment later, when it runs for the first time: a service that answers from it does well to
+    /// [wait](Running::wait_for) for the end of the log before it takes questions.
     ///
     /// # Panics
     /// Outside of a tokio runtime.

@@ -42,6 +42,7 @@ impl<C: Consumer> Worker<C> {
             // Put into service since: from now on, its rows are in the place of those of the version before.
             (self.in_service, self.model) = (true, self.base.clone());
         }
+        self.has_served = share.has_served;
         self.adopt(share);
         #[cfg(feature = "metrics")]
         self.measure().await;

@@ -40,6 +40,8 @@ pub(super) struct Worker<C: Consumer> {
     pub(super) leases: BTreeMap<u32, Lease>,
     pub(super) slots: u32,
     pub(super) in_service: bool,
+    /// Whether it was in service before: then it was taken out of it, and does not step in by itself.
+    pub(super) has_served: bool,
     pub(super) barrier: Option<Position>,
     pub(super) replays_to: Position,
     /// The parked streams of all slots.
@@ -92,6 +94,7 @@ impl<C: Consumer> Worker<C> {
             leases: BTreeMap::new(),
             slots: 0,
             in_service: false,
+            has_served: false,
             barrier: None,
             replays_to: Position::START,
             parked: HashMap::new(),
@@ -246,7 +249,8 @@ impl<C: Consumer> Worker<C> {
         }
         self.trouble = None;
         self.report(|told| (told.phase, told.last_error) = (Phase::Live, None));
-        if self.in_service || self.options.on_change == OnChange::BuildAndWait {
+        let is_told = self.options.on_change == OnChange::BuildAndWait || self.has_served;
+        if self.in_service || is_told {
             return self.rest(LONGEST_REST, true).await;
         }
         self.step_in().await

@@ -69,6 +69,7 @@ fn shared(row: &PgRow) -> Result<Share, Error> {
         leases: leases(row)?,
         slots: small(row.try_get("slot_count")?)?,
         in_service: row.try_get("is_in_service")?,
+        has_served: row.try_get("once_served")?,
         barrier: barrier.map(Position::new),
         replays_to: Position::new(number(row, "replays")?),
         parked: Vec::new(),

@@ -166,6 +166,7 @@ fn state(row: &PgRow) -> Result<ProjectionState, Error> {
         version: small(row.try_get("version")?)?,
         events: row.try_get("events")?,
         in_service: row.try_get("in_service")?,
+        has_served: row.try_get("has_served")?,
         slots: slots(row)?,
         rescaling: rescaling.map(small).transpose()?,
         replays_to: Position::new(number(row, "replays_to")?),

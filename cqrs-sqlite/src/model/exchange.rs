@@ -274,8 +274,9 @@ async fn copy_version(
     for (table, columns, values) in [
         (
             "cqrs_projections",
-            "name, version, events, replays_to, tables, rescale_to, barrier",
-            "name, version, events, replays_to, tables, rescale_to, barrier",
+            // One of the two places is that in service.
+            "name, version, events, replays_to, tables, rescale_to, barrier, has_served",
+            "name, version, events, replays_to, tables, rescale_to, barrier, 1",
         ),
         (
             "cqrs_checkpoints",

@@ -119,6 +119,7 @@ async fn make_in(
         tables: made.tables.clone(),
         rescaling: None,
         is_leaving: false,
+        has_served: false,
         slots: Slot::many(setup.slots.max(1), token, Position::START, now()),
         members: Vec::new(),
         parked: 0,

@@ -112,6 +112,7 @@ impl Stored {
             leases,
             slots: u32::try_from(self.slots.len()).unwrap_or(u32::MAX),
             in_service,
+            has_served: in_service || self.has_served,
             barrier: self.rescaling.map(|(_, barrier)| barrier),
             replays_to: self.replays_to,
             parked,

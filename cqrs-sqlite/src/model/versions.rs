@@ -21,6 +21,8 @@ pub(super) struct Stored {
     /// Into how many slots it is being divided anew, and the position all have to come to before.
     pub(super) rescaling: Option<(u32, Position)>,
     pub(super) is_leaving: bool,
+    /// Whether it was in service before it was in this file.
+    pub(super) has_served: bool,
     pub(super) slots: Vec<Slot>,
     pub(super) members: Vec<Known>,
     pub(super) parked: u64,
@@ -87,6 +89,7 @@ impl Stored {
                 _ => None,
             },
             is_leaving: row.try_get("leaving")?,
+            has_served: row.try_get("has_served")?,
             slots: slots.into_iter().map(Slot::of_columns).collect(),
             members: members
                 .into_iter()
@@ -200,6 +203,7 @@ impl Stored {
             version: self.version,
             events: self.events,
             in_service,
+            has_served: in_service || self.has_served,
             slots: self.slots.into_iter().map(slot).collect(),
             rescaling: self.rescaling.map(|(slots, _)| slots),
             replays_to: self.replays_to,

@@ -32,10 +32,16 @@ async fn two_versions<M: Model>(model: &M, position: u64) -> (Worker<M>, Worker<
 
 pub(super) async fn versions_change_places<F: Fixture>(fixture: Arc<F>) {
     let (model, other) = (fixture.open().await, fixture.open().await);
-    let (old, new) = two_versions(&model, 10).await;
+    let (old, mut new) = two_versions(&model, 10).await;
     let mut transaction = new.begin().await;
     done("parking", new.model.park(&mut transaction, &new.id, &parked("1", 5)).await);
     assert!(new.commit_under(transaction, &new.leases_at(10)).await, "a commit was refused");
+    let served = async || {
+        let (before, now) = (state(&model, 1).await, state(&model, 2).await);
+        [before.has_served, now.has_served]
+    };
+    same("which have been in service", served().await, [true, false]);
+    assert!(!new.share().await.has_served, "a share says that it has been in service");
     same("what came of it", put(&other, 2, true).await, PutInService::Done);
     for handle in [&model, &other] {
         same("what queries see", rows(handle, &KEYS).await, names(["both", "new"]));
@@ -47,9 +53,12 @@ pub(super) async fn versions_change_places<F: Fixture>(fixture: Arc<F>) {
         same("what the new version has parked", all_parked(handle, 2).await, vec![parked("1", 5)]);
         same("what the old version has parked", all_parked(handle, 1).await, vec![]);
     }
+    same("which have been in service", served().await, [true, true]);
     let mut after = Worker::new(&other, 2);
-    assert!(after.share().await.in_service, "a share says that it is still beside");
-    assert!(!old.another().share().await.in_service, "a share says that it is still in service");
+    let (share, old) = (after.share().await, old.another().share().await);
+    assert!(share.in_service, "a share says that it is still beside");
+    assert!(!old.in_service, "a share says that it is still in service");
+    assert!(share.has_served && old.has_served, "a share says that it has not been in service");
     new.leave().await;
     after.share_until(2).await;
     after.commits(20, &["later"]).await;

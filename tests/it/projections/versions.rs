@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use cqrs::prelude::*;
 use cqrs::{
-    BoxError, MemoryModel, MemoryTransaction, OnChange, ProjectionStatus, Projections,
-    PutInService, Received, Running, Stopped,
+    BoxError, MemoryModel, MemoryTransaction, OnChange, ParkedError, Phase, ProjectionStatus,
+    Projections, PutInService, Received, Running, Stopped,
 };
 
-use super::{Histories, History, LONG, Setting};
+use super::{Histories, History, LONG, Setting, stream};
 use crate::domain::Renamed;
 
 /// Another version of the same projection, which wants fewer events, and writes them in another way.
@@ -131,6 +131,36 @@ async fn a_build_takes_the_place_by_itself_while_events_come() {
     assert!(matches!(old.stopped().await, Stopped::Replaced { .. }));
     let count = setting.model.read(|all| all["a"].len());
     assert_eq!(count, 102);
+}
+
+#[tokio::test]
+async fn what_was_rolled_back_does_not_step_in_by_itself() {
+    let setting = Setting::new();
+    let old = started(&setting).await;
+    let builder = setting.projector().on_change(OnChange::Build);
+    let new = builder.start(Names, setting.model.clone());
+    until(async || new.status().in_service).await;
+    new.stop().await;
+    let put = projections(&setting).roll_back("histories", 1).await.unwrap();
+    assert_eq!(put, PutInService::Done);
+    // It may have noticed that it was replaced, or not.
+    old.stop().await;
+    let (old, _) = setting.start();
+    // Started again, the program builds nothing anew, and goes on beside.
+    let new = builder.start(Names, setting.model.clone());
+    let last = setting.add("a", &[5]).await;
+    old.wait_for(last, LONG).await.unwrap();
+    until(async || new.status().phase == Phase::Live && new.status().position >= last).await;
+    // Again and again it has had the occasion.
+    for _ in 0..3 {
+        let nudged = new.replay(stream("a")).await;
+        assert!(matches!(nudged, Err(ParkedError::NotParked { .. })), "{nudged:?}");
+        let last = setting.add("a", &[6]).await;
+        until(async || new.status().position >= last).await;
+    }
+    assert_eq!(versions(&setting).await, [(1, true), (2, false)]);
+    let put = projections(&setting).promote("histories", 2).await.unwrap();
+    assert!(matches!(put, PutInService::Done | PutInService::Behind(..)), "{put:?}");
 }
 
 #[tokio::test]

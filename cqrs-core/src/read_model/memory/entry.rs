@@ -13,6 +13,7 @@ pub(super) struct Entry<T> {
     pub(super) events: String,
     /// The value, while the version is beside the one in service.
     pub(super) beside: Option<T>,
+    pub(super) has_served: bool,
     pub(super) parked: Vec<Parked>,
     /// Whether it was made with tables, which may be emptied.
     pub(super) has_tables: bool,
@@ -43,6 +44,7 @@ impl<T> Entry<T> {
     pub(super) fn new(events: String, beside: Option<T>, setup: &Setup<'_>, token: i64) -> Self {
         Self {
             events,
+            has_served: beside.is_none(),
             beside,
             parked: Vec::new(),
             has_tables: !setup.tables.is_empty(),
@@ -96,6 +98,7 @@ impl<T> Entry<T> {
             leases,
             slots: u32::try_from(self.slots.len()).unwrap_or(u32::MAX),
             in_service: self.is_in_service(),
+            has_served: self.has_served,
             barrier: self.rescaling.map(|(_, barrier)| barrier),
             replays_to: self.replays_to,
             parked: self.parked.clone(),
@@ -206,6 +209,7 @@ impl<T> Entry<T> {
             version,
             events: self.events.clone(),
             in_service: self.is_in_service(),
+            has_served: self.has_served,
             slots: self.slots.iter().map(slot).collect(),
             rescaling: self.rescaling.map(|(slots, _)| slots),
             replays_to: self.replays_to,

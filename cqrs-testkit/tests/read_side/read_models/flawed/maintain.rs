@@ -37,6 +37,7 @@ impl<V: View + std::fmt::Debug> Maintain for Flawed<V> {
         for state in &mut states {
             let version = state.version;
             match self.flaw {
+                Flaw::WhatServedIsForgotten => state.has_served = state.in_service,
                 Flaw::MembersStay => state.members = notes.members.iter().cloned().collect(),
                 Flaw::RescalesForgetEvents if notes.is_rescaled => {
                     state.slots.iter_mut().for_each(|slot| slot.events = 0);

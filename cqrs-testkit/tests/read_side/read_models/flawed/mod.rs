@@ -100,6 +100,7 @@ const FLAWS: &[(Flaw, &[&str])] = &[
     (ResetsKeepBarriers, &["a_reset_ends_a_rescale"]),
     (ResetsNeedNoTables, &["what_can_not_be_reset_is_not"]),
     (WhoIsBehindIsPutInService, &["who_is_behind_is_not_put_in_service"]),
+    (WhatServedIsForgotten, &["versions_change_places"]),
     (ExchangesKeepRows, &["versions_change_places"]),
     (
         ExchangesKeepLeases,

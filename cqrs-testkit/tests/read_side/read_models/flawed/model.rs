@@ -21,6 +21,7 @@ pub(super) enum Flaw {
     BuildsBesideUnasked,
     OlderVersionsAreBeside,
     OneSlotForAll,
+    WhatServedIsForgotten,
     BesideIsInService,
     AnythingIsBeside,
     MembersAreAlone,
@@ -505,6 +506,7 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
 /// A share of nothing.
 fn share_of(slots: u32) -> Share {
     Share {
+        has_served: true,
         leases: Vec::new(),
         slots,
         in_service: true,
