@@ -182,9 +182,14 @@ fn some_events(worker: &mut Worker) -> Position {
     furthest
 }
 
+/// So many, or as many times more as `CQRS_SOAK` says.
+fn rounds(of: usize) -> usize {
+    of * std::env::var("CQRS_SOAK").map_or(1, |times| times.parse().unwrap())
+}
+
 /// Kills the process that runs the projection, again and again, each time with another one standing by, while events
 /// are appended.
-async fn kill_again_and_again(rounds: u32, task: Task, path: &Path, model: &SqliteModel) {
+async fn kill_again_and_again(kills: usize, task: Task, path: &Path, model: &SqliteModel) {
     let store = open_patiently(path).await;
     // The tables are there before rows are counted.
     stop_at_once(&store, model).await;
@@ -192,7 +197,7 @@ async fn kill_again_and_again(rounds: u32, task: Task, path: &Path, model: &Sqli
     let mut worker = Worker::start(task, path);
     worker.go();
     let mut furthest = Position::START;
-    for _ in 0..rounds {
+    for _ in 0..rounds(kills) {
         let mut standby = Worker::start(task, path);
         standby.go();
         furthest = furthest.max(some_events(&mut worker));
@@ -230,7 +235,7 @@ async fn assert_rows_belong_to_the_checkpoint(store: &SqliteStore, model: &Sqlit
 async fn g7_processes_that_are_killed_lose_and_double_no_rows() {
     let place = place();
     let model = open_patiently(&place.path).await.model();
-    kill_again_and_again(40, Task::Project, &place.path, &model).await;
+    kill_again_and_again(50, Task::Project, &place.path, &model).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -282,7 +287,7 @@ async fn g7_processes_that_share_slots_and_are_killed_lose_and_double_no_rows() 
         worker
     };
     let mut workers = [start(), start()];
-    for round in 0..12 {
+    for round in 0..rounds(12) {
         let worker = &mut workers[round % 2];
         some_events(worker);
         until(&model, 1, |state| owners(state) == 2).await;
