@@ -212,6 +212,8 @@ async fn g7_processes_that_are_killed_lose_and_double_no_rows() {
     let load = Load::start(&store);
     let mut worker = Worker::start(&database, 1);
     for _ in 0..rounds(50) {
+        // It has the lease, which one that is started now could have taken as well.
+        worker.next();
         // Another one stands by before this one is gone.
         let standby = Worker::start(&database, 1);
         let random = EventId::random().as_uuid().as_u128();

@@ -198,6 +198,8 @@ async fn kill_again_and_again(kills: usize, task: Task, path: &Path, model: &Sql
     worker.go();
     let mut furthest = Position::START;
     for _ in 0..rounds(kills) {
+        // It has the lease, which one that is started now could have taken as well.
+        assert!(matches!(worker.next(), Some(Said::Taken(_))));
         let mut standby = Worker::start(task, path);
         standby.go();
         furthest = furthest.max(some_events(&mut worker));
