@@ -125,7 +125,7 @@ impl Progress {
             // Where all is known here, the next change comes by itself.
             let next = if is_elsewhere { until.min(Instant::now() + pause) } else { until };
             if is_elsewhere {
-                pause = (pause * 2).min(LONGEST);
+                pause = (pause * 3 / 2).min(LONGEST);
             }
             match &mut board {
                 Some(board) => drop(timeout_at(next, board.changed()).await),
