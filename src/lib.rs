@@ -3,7 +3,7 @@
 
 pub use cqrs_core::*;
 #[cfg(feature = "derive")]
-pub use cqrs_derive::{Aggregate, Command, Event, Projection, Query, View};
+pub use cqrs_derive::{Aggregate, Command, Event, Projection, Query, Upcast, View};
 #[cfg(feature = "postgres")]
 pub use cqrs_postgres::{self as postgres, PostgresModel, PostgresStore};
 #[cfg(feature = "sqlite")]
@@ -16,9 +16,9 @@ pub use cqrs_core::__private;
 pub mod prelude {
     pub use cqrs_core::{
         Aggregate, Apply, Bus, Command, CommandContext, CommandHandler, Committed, Decision,
-        DispatchError, Event, Fold, Handle, Project, Projection, Projector, Query, QueryError,
-        QueryHandler, Received, View, emit, ensure,
+        DispatchError, Draft, Event, Fold, Handle, Project, Projection, Projector, Query,
+        QueryError, QueryHandler, Received, Upcast, UpcastError, View, emit, ensure,
     };
     #[cfg(feature = "derive")]
-    pub use cqrs_derive::{Aggregate, Command, Event, Projection, Query, View};
+    pub use cqrs_derive::{Aggregate, Command, Event, Projection, Query, Upcast, View};
 }

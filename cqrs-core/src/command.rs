@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use crate::aggregate::{Aggregate, Handle};
+use crate::schema::Describe;
 use crate::stream::StreamId;
 use crate::version::{Position, Version};
 
@@ -31,6 +32,10 @@ pub trait Command: Clone + Send + Sync + 'static {
     fn name(&self) -> &'static str {
         Self::NAME
     }
+
+    /// Tells the shape of the command, or of each variant of an enum, in order.
+    #[doc(hidden)]
+    fn describe<D: Describe>(_: &mut D) {}
 }
 
 /// A command that one aggregate decides on.

@@ -17,9 +17,11 @@ mod query;
 mod read_model;
 mod repository;
 mod runner;
+pub mod schema;
 mod store;
 mod stream;
 mod subscription;
+mod upcast;
 mod version;
 mod view;
 
@@ -35,8 +37,8 @@ pub use self::command::{AggregateCommand, Command, Committed, StreamKey};
 pub use self::context::DispatchContext;
 pub use self::error::{DispatchError, InvalidCommand, LoadError, QueryError, UnknownOutcome};
 pub use self::event::{
-    DecodeError, DecodeReason, EncodeError, Event, EventId, EventType, InvalidEvent, NewEvent,
-    Payload, RecordedEvent,
+    DecodeError, DecodeReason, Decoded, EncodeError, Event, EventId, EventType, InvalidEvent,
+    NewEvent, Payload, RecordedEvent, UpcastStep,
 };
 pub use self::metadata::{Details, Metadata};
 pub use self::projection::{Project, Projection, Received, Transaction};
@@ -51,13 +53,16 @@ pub use self::runner::{
     Lag, NotYet, OnChange, ParkedError, Phase, Progress, ProjectionStatus, Projections, Projector,
     Running, SlotStatus, Status, Stopped, Target,
 };
+pub use self::schema::{Catalogue, Clashes, DryRun, RewriteError};
 pub use self::store::{
-    Append, AppendError, Appended, BoxError, Conflict, EventStore, Head, InvalidAppend, LogFilter,
-    LogPage, MemoryStore, News, NewsBoard, OpenAppend, Snapshot, SnapshotStore, Store, StoreError,
+    Append, AppendError, Appended, BoxError, Conflict, EventStore, Group, GroupCommit, GroupLimits,
+    Head, InvalidAppend, LogFilter,
+    LogPage, MemoryStore, News, NewsBoard, OpenAppend, Pending, Snapshot, SnapshotStore, Store, StoreError,
     StoreErrorKind,
 };
 pub use self::stream::{InvalidStreamId, StreamId};
-pub use self::subscription::{FollowError, Subscription, TypedSubscription};
+pub use self::subscription::{FollowError, Subscription, TypedSubscription, Unknown};
+pub use self::upcast::{Draft, Step, Upcast, UpcastError};
 pub use self::version::{ExpectedVersion, Position, Version};
 pub use self::view::{Column, ColumnError, ColumnInfo, ColumnType, Fold, Table, Value, View};
 
@@ -66,8 +71,10 @@ pub use self::view::{Column, ColumnError, ColumnInfo, ColumnType, Fold, Table, V
 pub mod __private {
     pub use crate::bus::{Route, ToAggregate, ToHandler};
     pub use crate::event::{
-        are_apart, concatenate, decode_struct, decode_unit, decode_variant, encode_struct,
-        encode_unit, encode_variant, unknown_type,
+        Member as UnionMember, are_apart, concatenate, decode_struct, decode_union, decode_unit,
+        decode_variant, encode_retired, encode_struct, encode_unit, encode_variant, is_read,
     };
+    pub use crate::schema::{Describe, Field, Probe, ProbeOpaque, ProbeShape};
+    pub use crate::upcast::{History, Link, downcast, reshaped, run, shaped, to_drafts};
     pub use crate::view::{from_json_value, json_value};
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_core::Stream;
 use futures_util::stream;
 
-use crate::event::{DecodeError, Event, RecordedEvent};
+use crate::event::{DecodeError, Decoded, Event, RecordedEvent};
 use crate::store::{EventStore, LogFilter, News, StoreError};
 use crate::stream::StreamId;
 use crate::version::{Position, Version};
@@ -121,7 +121,7 @@ impl Subscription {
 
     /// The same with each event decoded. It should want only events of type `E`: see [`LogFilter::events_of`].
     pub fn typed<E: Event>(self) -> TypedSubscription<E> {
-        TypedSubscription { subscription: self, events: PhantomData }
+        TypedSubscription { subscription: self, unknown: Unknown::Refuse, events: PhantomData }
     }
 
     /// Reads what is there now and moves on behind it.
@@ -155,23 +155,57 @@ impl fmt::Debug for Subscription {
 #[derive(Debug)]
 pub struct TypedSubscription<E> {
     subscription: Subscription,
+    unknown: Unknown,
     events: PhantomData<fn() -> E>,
 }
 
+/// What a [`TypedSubscription`] does with events of types it does not know. Those it knows and can't decode are always
+/// errors.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unknown {
+    /// They are errors (G11).
+    #[default]
+    Refuse,
+    /// They are passed over.
+    Skip,
+    /// They come as they are stored, with nothing decoded.
+    Keep,
+}
+
 impl<E: Event> TypedSubscription<E> {
+    /// What is to be done with events of types that `E` does not know.
+    #[must_use]
+    pub fn unknown(self, unknown: Unknown) -> Self {
+        Self { unknown, ..self }
+    }
+
     /// The next event, decoded, and as it is stored; waits until there is one. When the future is dropped, no event is
     /// lost.
+    ///
+    /// A stored event is one event to the program, as a rule; upcasters may have made several of it, or none.
     ///
     /// # Errors
     /// When the store can't be read: the next call tries again. When the event can't be decoded (G11): the next call
     /// goes on behind it.
-    pub async fn next(&mut self) -> Result<(E, RecordedEvent), FollowError> {
-        let event = self.subscription.next().await?;
-        Ok((E::decode(&event).map_err(Box::new)?, event))
+    pub async fn next(&mut self) -> Result<(Decoded<E>, RecordedEvent), FollowError> {
+        loop {
+            let event = self.subscription.next().await?;
+            match E::decode(&event) {
+                Ok(decoded) => return Ok((decoded, event)),
+                Err(error) if error.is_unknown_type() && self.unknown != Unknown::Refuse => {
+                    if self.unknown == Unknown::Keep {
+                        return Ok((Decoded::none(), event));
+                    }
+                }
+                Err(error) => return Err(Box::new(error).into()),
+            }
+        }
     }
 
     /// The same as a [`Stream`]; it never ends, and goes on after an error as [`next`](Self::next) does.
-    pub fn into_stream(self) -> impl Stream<Item = Result<(E, RecordedEvent), FollowError>> + Send {
+    pub fn into_stream(
+        self,
+    ) -> impl Stream<Item = Result<(Decoded<E>, RecordedEvent), FollowError>> + Send {
         stream::unfold(self, |mut subscription| async move {
             let next = subscription.next().await;
             Some((next, subscription))

@@ -5,6 +5,7 @@
 use std::fmt::Display;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Result};
 use syn::{
@@ -12,6 +13,7 @@ use syn::{
     Type, Variant, parenthesized,
 };
 
+use crate::bare;
 use crate::errors::{Errors, nearest};
 
 /// The options that an attribute may have at one place.
@@ -111,7 +113,9 @@ impl Table {
             Some((_, mend)) => format!("`{name}` can't stand here: {mend}"),
             None => match nearest(name, self.known.iter().map(|(known, _)| *known)) {
                 Some(meant) => {
-                    format!("unknown option `{name}`; did you mean `{meant}`? {}", self.listing())
+                    let known = self.known.iter().find(|(known, _)| *known == meant);
+                    let example = known.map_or(meant, |(_, example)| *example);
+                    format!("unknown option `{name}`; did you mean `{meant}`? write `{example}`")
                 }
                 None => format!("unknown option `{name}`; {}", self.listing()),
             },
@@ -198,7 +202,7 @@ impl Key {
     pub(crate) fn sql(&self, input: ParseStream) -> Result<Expr> {
         let sql: Expr =
             self.value(input, "SQL, as a text in quotes or as a constant", Parse::parse)?;
-        let Expr::Lit(literal) = bare(&sql) else {
+        let Expr::Lit(literal) = bare::expression(&sql) else {
             return Ok(sql);
         };
         match &literal.lit {
@@ -270,17 +274,8 @@ impl Key {
         })
     }
 
-    fn wrong(&self, tokens: impl quote::ToTokens, what: impl Display) -> Error {
+    fn wrong(&self, tokens: impl ToTokens, what: impl Display) -> Error {
         Error::new_spanned(tokens, format_args!("{what}: write `{}`", self.example))
-    }
-}
-
-/// The expression without the parentheses and invisible groups around it.
-fn bare(expression: &Expr) -> &Expr {
-    match expression {
-        Expr::Group(group) => bare(&group.expr),
-        Expr::Paren(paren) => bare(&paren.expr),
-        expression => expression,
     }
 }
 
@@ -316,6 +311,11 @@ impl<T> Slot<T> {
     pub(crate) fn take(self) -> Option<T> {
         self.0.map(|(_, value)| value)
     }
+}
+
+/// A mistake at what comes next, or in `before` if nothing does.
+pub(crate) fn error_here(input: ParseStream, before: impl ToTokens, message: String) -> Error {
+    if input.is_empty() { Error::new_spanned(before, message) } else { input.error(message) }
 }
 
 /// Refuses the attribute on fields, where rustc lets it pass.

@@ -1,11 +1,13 @@
-//! Derive macros of the `cqrs` framework: `Event`, `Aggregate`, `Command`, `Query`, `Projection` and `View`.
+//! Derive macros of the `cqrs` framework: `Event`, `Upcast`, `Aggregate`, `Command`, `Query`, `Projection` and `View`.
 //!
 //! Use them through the facade `cqrs`, with its feature `derive`. Each reads its type, checks it and writes impls that
 //! name everything by its whole path. All mistakes of a type are reported at once, each where it was made.
 
 mod aggregate;
 mod attr;
+mod bare;
 mod command;
+mod describe;
 mod errors;
 mod event;
 mod events;
@@ -16,6 +18,7 @@ mod query;
 mod serde_attr;
 mod subject;
 mod text;
+mod upcast;
 mod view;
 
 #[cfg(test)]
@@ -34,8 +37,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// #[event(prefix = "account")]
 /// enum AccountEvent {
 ///     Opened { owner: String },         // account.opened
-///     #[event(version = 2)]
-///     Deposited(u64),                   // account.deposited, in its second schema
+///     Deposited(u64),                   // account.deposited
 ///     #[event(name = "money-taken")]
 ///     Withdrawn(u64),                   // account.money-taken
 /// }
@@ -58,11 +60,141 @@ use syn::{DeriveInput, parse_macro_input};
 /// | struct | `name = "…"` | the stored name; by default the type's name in snake case |
 /// | enum | `prefix = "…"` | what the stored names begin with, before a dot; by default the type's name in snake case without a final `Event`; `""` for none |
 /// | variant | `name = "…"` | the stored name after the prefix; by default the variant's name in snake case |
-/// | struct, variant | `version = N` | the version of the schema that this program writes and reads, from 1 on; by default 1 |
+/// | struct, variant | `version = N` | the version of the schema that this program works with, from 1 on; by default 1 |
+/// | struct, variant | `upcast(1 => step, 2 => type Shape, …)` | the steps from each earlier version to the next |
+/// | struct, variant | `alias = "…"` | a whole stored name it had before; may be repeated |
+/// | struct, variant | `from("…", upcast(…), into = N)` | stored events of another name become events of this type; may be repeated |
+/// | struct, variant | `retired` | it is only read, and never written again |
+/// | struct, variant | `write_version = N` | the earlier version that is still written |
+/// | struct, variant | `downcast(2 => step, …)` | the steps from each version that is not written back to the one before |
 /// | struct, enum | `crate = path` | where the framework is, if not at `::cqrs` |
 ///
 /// Stored names have at most 128 bytes: ASCII letters, digits, `_`, `-` and `.`. They outlive the program that wrote
 /// them, so write down those that matter: with `name` and `prefix` given, renaming a type renames nothing stored.
+///
+/// # Versions
+///
+/// What is stored never changes. When the payload of an event type changes in a way that serde does not bridge by itself
+/// (as it does with `#[serde(default)]`), raise its version and write the step from the version before:
+///
+/// ```
+/// use cqrs::{Draft, Event, Upcast, UpcastError};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
+/// #[event(prefix = "account")]
+/// enum AccountEvent {
+///     #[event(version = 3, upcast(1 => cents_of_units, 2 => type DepositedV2))]
+///     Deposited { cents: u64, currency: String },
+/// }
+///
+/// /// A function that changes the JSON.
+/// fn cents_of_units(draft: &mut Draft) -> Result<(), UpcastError> {
+///     draft.rename("units", "cents")?;
+///     draft.map("cents", |units: u64| units * 100)
+/// }
+///
+/// /// Or the shape of the earlier version, as a type.
+/// #[derive(Deserialize, Upcast)]
+/// #[upcast(into = AccountEvent)]
+/// struct DepositedV2 {
+///     cents: u64,
+/// }
+///
+/// impl From<DepositedV2> for AccountEvent {
+///     fn from(old: DepositedV2) -> Self {
+///         Self::Deposited { cents: old.cents, currency: "EUR".into() }
+///     }
+/// }
+///
+/// let steps: Vec<_> = AccountEvent::TYPES[0].steps.iter().map(ToString::to_string).collect();
+/// assert_eq!(steps, ["v1 → v2: cents_of_units", "v2 → v3: DepositedV2"]);
+/// ```
+///
+/// The step at `N` leads from version `N` to the next. Functions have one of the forms of `Step`; a type has `Upcast`,
+/// and is upcast into the type at the next step, or into the event after the last. After a type may come a function: then
+/// what the type is upcast into has `Serialize`. There is a step for every version from 1 on, which is checked while the
+/// program is compiled; so every event that was ever stored can be read. A step leads one version up or, in `from`, from
+/// one stored name to another that is an event type: there is no way to write a circle.
+///
+/// # Names
+///
+/// An event type that gets another stored name keeps the one it had as `alias`: the versions are those of the new name.
+///
+/// Where events are split, or several event types become one, each type that stored events of another name become says
+/// how they do with `from`. Its steps are those of the *other* name, from its version 1 on; the last leads to version
+/// `into` of this type, from where its own steps go on. `into` may be left out where there is only version 1.
+///
+/// ```
+/// use cqrs::{Draft, Event, UpcastError};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Event)]
+/// #[event(prefix = "account")]
+/// enum AccountEvent {
+///     #[event(
+///         alias = "account.created",
+///         from("account.opened-with-deposit", upcast(1 => owner_alone))
+///     )]
+///     Opened { owner: String },
+///     #[event(from("account.opened-with-deposit", upcast(1 => cents_alone)))]
+///     Deposited { cents: u64 },
+///     #[event(retired)]
+///     Audited { by: String },
+/// }
+///
+/// fn owner_alone(draft: &mut Draft) -> Result<(), UpcastError> {
+///     draft.remove("cents")
+/// }
+///
+/// /// A step may also return several drafts, or none.
+/// fn cents_alone(mut draft: Draft) -> Result<Vec<Draft>, UpcastError> {
+///     draft.remove("owner")?;
+///     let cents: u64 = draft.get("cents")?;
+///     Ok(if cents == 0 { vec![] } else { vec![draft] })
+/// }
+///
+/// assert!(AccountEvent::knows("account.created"));
+/// assert!(AccountEvent::knows("account.opened-with-deposit"));
+/// ```
+///
+/// A reader of both `Opened` and `Deposited` is given both, in order of declaration; a reader of one of them its part.
+///
+/// A name stands for one thing: it is no alias, and in no `from`, of another event type. Within an enum and among the types
+/// that are listed together, anything else does not compile.
+///
+/// # Versions that are written
+///
+/// While older programs still run, they can't read what a newer version of an event type looks like. Until all of them are
+/// replaced, the new program can go on writing the earlier version:
+///
+/// ```
+/// use cqrs::{Draft, Event, UpcastError};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Event)]
+/// #[event(name = "noted", version = 2, upcast(1 => text_of_note))]
+/// #[event(write_version = 1, downcast(2 => note_of_text))]
+/// struct Noted {
+///     text: String,
+/// }
+///
+/// fn text_of_note(draft: &mut Draft) -> Result<(), UpcastError> {
+///     draft.rename("note", "text")
+/// }
+///
+/// fn note_of_text(draft: &mut Draft) -> Result<(), UpcastError> {
+///     draft.rename("text", "note")
+/// }
+///
+/// let noted = Noted { text: "hello".into() };
+/// assert_eq!(noted.event_type().write_version, 1);
+/// assert_eq!(noted.encode()?.as_str(), r#"{"note":"hello"}"#);
+/// # Ok::<(), cqrs::EncodeError>(())
+/// ```
+///
+/// What is `retired` can't be written at all: emitting a struct that is retired does not compile, emitting a variant that is
+/// retired is an error. A struct that is retired needs no `Serialize`.
 ///
 /// # Serde
 ///
@@ -72,6 +204,67 @@ use syn::{DeriveInput, parse_macro_input};
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     event::derive(&parse_macro_input!(input as DeriveInput)).into()
+}
+
+/// Makes a type the shape of an earlier version of an event, which knows what becomes of it in the next.
+///
+/// ```
+/// use cqrs::{Event, Upcast};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Event)]
+/// #[event(name = "account.renamed", version = 3, upcast(1 => type RenamedV1, 2 => type RenamedV2))]
+/// struct Renamed {
+///     first: String,
+///     last: String,
+/// }
+///
+/// /// Version 1 was the name alone.
+/// #[derive(Deserialize, Upcast)]
+/// #[upcast(into = RenamedV2)]
+/// struct RenamedV1(String);
+///
+/// impl From<RenamedV1> for RenamedV2 {
+///     fn from(old: RenamedV1) -> Self {
+///         Self { name: old.0 }
+///     }
+/// }
+///
+/// #[derive(Deserialize, Upcast)]
+/// #[upcast(try_into = Renamed)]
+/// struct RenamedV2 {
+///     name: String,
+/// }
+///
+/// impl TryFrom<RenamedV2> for Renamed {
+///     type Error = &'static str;
+///
+///     fn try_from(old: RenamedV2) -> Result<Self, &'static str> {
+///         let (first, last) = old.name.split_once(' ').ok_or("it has no last name")?;
+///         Ok(Self { first: first.into(), last: last.into() })
+///     }
+/// }
+/// ```
+///
+/// # Options
+///
+/// | option | meaning |
+/// |---|---|
+/// | `into = Type` | what it becomes: the shape of the next version, or the event; there is an `impl From` |
+/// | `try_into = Type` | the same with an `impl TryFrom`, whose error can be made a `BoxError`: a text is one |
+/// | `crate = path` | where the framework is, if not at `::cqrs` |
+///
+/// One of `into` and `try_into` must be there. With `Option<Type>` it becomes one or none, with `Vec<Type>` any number; the
+/// conversion is then one into the `Option` or the `Vec`. The shape of a variant is upcast into the enum, and may become
+/// whichever variant.
+///
+/// Derive `Deserialize` beside it. It reads the payload: of a struct what serde wrote, of a variant its content alone. The
+/// payload of an event without fields is read by a struct with braces, `struct ClosedV1 {}`.
+///
+/// A shape that needs more than itself, such as the time of the event, has an `impl Upcast` by hand.
+#[proc_macro_derive(Upcast, attributes(upcast))]
+pub fn derive_upcast(input: TokenStream) -> TokenStream {
+    upcast::derive(&parse_macro_input!(input as DeriveInput)).into()
 }
 
 /// Makes a type an aggregate: state that is rebuilt from events and decides on commands.
@@ -119,11 +312,12 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 /// | `error = Type` | why a command is refused; by default [`Infallible`](std::convert::Infallible) |
 /// | `snapshot(every = N)` | a snapshot every so many events |
 /// | `snapshot(replay_ms = N)` | a snapshot when loading took longer than so many milliseconds |
+/// | `ignore("…", …)` | stored names of event types in its streams that mean nothing to it any more; events of all others it does not know are errors |
 /// | `snapshot(…, version = N)` | another number makes older snapshots void: raise it with every change of what `apply` does, and of types inside the state |
 /// | `crate = path` | where the framework is, if not at `::cqrs` |
 ///
 /// With one listed type, that is `Aggregate::Event`; with several, it is a generated type that each of them converts
-/// into. Two listed types with the same stored name do not compile.
+/// into. Two listed types with the same stored name do not compile, be it that of now or an alias.
 ///
 /// A snapshot needs `PartialEq`, `Serialize` and `Deserialize` on the state. It is used only while names, types and
 /// serde attributes of the fields stay as they are.

@@ -5,6 +5,8 @@ use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Attribute, Ident, LitStr, Path, Token, parse_quote};
 
+use crate::text::text;
+
 /// The options of all `#[serde(…)]` attributes, by their names. What serde would not understand is left to serde.
 pub(crate) fn options(attributes: &[Attribute]) -> Vec<Ident> {
     let mut options = Vec::new();
@@ -18,6 +20,22 @@ pub(crate) fn skips(attributes: &[Attribute]) -> Vec<Ident> {
     let mut options = options(attributes);
     options.retain(|option| SKIPS.iter().any(|skip| option == skip));
     options
+}
+
+/// Whether what is written is not what the type of the field, or of the variant's content, writes by itself.
+pub(crate) fn is_replaced(attributes: &[Attribute]) -> bool {
+    const REPLACED: [&str; 3] = ["with", "serialize_with", "deserialize_with"];
+    let is = |name: &str| options(attributes).iter().any(|option| option == name);
+    !skips(attributes).is_empty() || REPLACED.into_iter().any(is)
+}
+
+/// All `#[serde(…)]` attributes as text, the same for every layout of the source.
+pub(crate) fn written(attributes: &[Attribute]) -> String {
+    let attributes = attributes.iter().filter(|attribute| attribute.path().is_ident("serde"));
+    attributes
+        .map(|attribute| format!("#[{}]", text(&attribute.meta)))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The path to serde that `#[serde(crate = "…")]` gives, or `::serde`.

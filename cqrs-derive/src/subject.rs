@@ -1,7 +1,7 @@
 //! The type that a derive is on: its name, its generics, and the frame of an `impl` for it.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{
     Attribute, Data, DeriveInput, GenericParam, Generics, Path, Type, TypeParamBound, Visibility,
@@ -187,17 +187,26 @@ fn self_type(input: &DeriveInput) -> TokenStream {
     quote!(#ident<#(#arguments),*>)
 }
 
-/// What the user allows on the type is allowed in its impls; and a deprecated type or variant must still be read.
+/// What the user allows on the type is allowed in its impls; and what is deprecated in it must still be read.
 fn allows(input: &DeriveInput) -> Vec<Attribute> {
     let is = |attribute: &&Attribute, name| attribute.path().is_ident(name);
     let mut attributes: Vec<Attribute> =
         input.attrs.iter().filter(|attribute| is(attribute, "allow")).cloned().collect();
-    let variants = match &input.data {
-        Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.attrs).collect(),
-        Data::Struct(_) | Data::Union(_) => Vec::new(),
+    let inside: Vec<&Attribute> = match &input.data {
+        Data::Struct(data) => data.fields.iter().flat_map(|field| &field.attrs).collect(),
+        Data::Enum(data) => {
+            let own = data.variants.iter().flat_map(|variant| &variant.attrs);
+            let fields = data.variants.iter().flat_map(|variant| &variant.fields);
+            own.chain(fields.flat_map(|field| &field.attrs)).collect()
+        }
+        Data::Union(_) => Vec::new(),
     };
-    let mut all = input.attrs.iter().chain(variants);
-    if all.any(|attribute| is(&attribute, "deprecated")) {
+    let is_about_deprecated = |attribute: &Attribute| {
+        is(&attribute, "deprecated")
+            || (is(&attribute, "allow")
+                && mentions(attribute.meta.to_token_stream(), &[&format_ident!("deprecated")]))
+    };
+    if input.attrs.iter().chain(inside).any(is_about_deprecated) {
         attributes.push(parse_quote!(#[allow(deprecated)]));
     }
     attributes

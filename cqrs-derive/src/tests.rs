@@ -6,13 +6,14 @@ use syn::DeriveInput;
 
 type Derive = fn(&DeriveInput) -> TokenStream;
 
-const DERIVES: [Derive; 6] = [
+const DERIVES: [Derive; 7] = [
     crate::event::derive,
     crate::aggregate::derive,
     crate::command::derive,
     crate::query::derive,
     crate::projection::derive,
     crate::view::derive,
+    crate::upcast::derive,
 ];
 
 /// Numbers that look random and are the same in every run.
@@ -27,7 +28,8 @@ impl Random {
 
     fn tokens(&mut self, depth: usize) -> TokenStream {
         const WORDS: &str = "name prefix version crate events category error snapshot every replay_ms aggregate id \
-            outcome output model event tables table key index document json column tag skip untagged account line Self \
+            outcome output model event tables table key index document json column alias upcast \
+            from into try_into retired write_version downcast ignore type => tag skip untagged account line Self \
             T Account r#type _ crate , , , , = = = == :: < > ! # & * - . ; 0 1 2 -1 1.5 99999999999999999999999 0xff 1u8 \
             \"\" \"a\" \"a b\" \"a.\" \"\\0\" \"crate::x\" 'c' b\"x\" r\"x\" \"x\"y 'a é dyn impl fn";
         let words: Vec<&str> = WORDS.split_whitespace().collect();
@@ -60,9 +62,11 @@ impl Random {
     }
 
     fn attributes(&mut self) -> TokenStream {
-        const OPTIONS: [(&str, &[&str]); 7] = [
-            ("event", &["name = \"a\"", "prefix = \"a\"", "version = 2"]),
+        const OPTIONS: [(&str, &[&str]); 9] = [
+            ("event", &["name = \"a\"", "prefix = \"a\"", "version = 2", "upcast(1 => f)"]),
+            ("event", &["alias = \"b\"", "from(\"c\", upcast(1 => type T))", "retired"]),
             ("aggregate", &["events(T, U)", "category = \"a\"", "snapshot(every = 2)"]),
+            ("upcast", &["into = T", "try_into = Vec<T>", "ignore(\"a\")"]),
             ("command", &["aggregate = T", "id = account", "outcome = T", "name = \"a\""]),
             ("query", &["output = T", "error = T", "name = \"a\""]),
             ("projection", &["model = T", "events(T)", "tables = a!(b)", "version = 2"]),
@@ -219,6 +223,44 @@ fn the_path_to_the_framework_is_used_everywhere() {
             quote!(
                 #[projection(crate = my::framework, model = M<T>, events(B<T>, C))]
                 struct A<T>(T);
+            ),
+        ),
+    ];
+    for (derive, input) in inputs {
+        assert_names_the_path(derive, input);
+    }
+}
+
+#[test]
+fn the_path_to_the_framework_is_used_in_histories() {
+    let inputs: [(Derive, TokenStream); 4] = [
+        (
+            DERIVES[0],
+            quote!(
+                #[event(crate = my::framework, version = 4, upcast(1 => type A1<T>, 2 => b, 3 => type A3))]
+                #[event(alias = "c", from("d", upcast(1 => e), into = 2), write_version = 3, downcast(4 => f))]
+                struct A<T>(T);
+            ),
+        ),
+        (
+            DERIVES[0],
+            quote!(
+                #[event(crate = my::framework, retired)]
+                struct A<T>(T);
+            ),
+        ),
+        (
+            DERIVES[6],
+            quote!(
+                #[upcast(crate = my::framework, try_into = Vec<B>)]
+                struct A<T>(T);
+            ),
+        ),
+        (
+            DERIVES[1],
+            quote!(
+                #[aggregate(crate = my::framework, events(B, C), ignore("d"))]
+                struct A;
             ),
         ),
     ];

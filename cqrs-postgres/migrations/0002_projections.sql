@@ -21,7 +21,7 @@
 CREATE TABLE cqrs.projections (
     name text COLLATE "C" NOT NULL,
     version bigint NOT NULL,
-    -- The event types it is made from, sorted and separated by spaces.
+    -- The names of the events it is made from, sorted and separated by spaces.
     events text COLLATE "C" NOT NULL,
     in_service boolean NOT NULL,
     -- Whether it is or was in service; one that was, and is not, was replaced or rolled back.
@@ -141,9 +141,36 @@ BEGIN
 END
 $$;
 
--- Settles the share of a member: see `ReadModel::share`. Without an answer, there is no such version.
+-- Has a version go on with more events than it was made from: see `ReadModel::adopt`.
+CREATE FUNCTION cqrs.adopt(of_name text, of_version bigint, events_now text, events_before text, through bigint)
+RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM cqrs.projections
+    WHERE name = of_name AND version = of_version AND events = events_before
+    FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    -- Before anybody looks how far they have come: they stay there.
+    PERFORM FROM cqrs.checkpoints WHERE name = of_name AND version = of_version ORDER BY slot FOR NO KEY UPDATE;
+    IF EXISTS (
+        SELECT FROM cqrs.checkpoints WHERE name = of_name AND version = of_version AND position > through
+    ) THEN
+        RETURN false;
+    END IF;
+    PERFORM cqrs.void_leases(of_name, array[of_version]);
+    -- Who wants the fewer events shares no more.
+    DELETE FROM cqrs.members WHERE name = of_name AND version = of_version;
+    UPDATE cqrs.projections SET events = events_now WHERE name = of_name AND version = of_version;
+    RETURN true;
+END
+$$;
+
+-- Settles the share of a member: see `ReadModel::share`. Without an answer, there is no such version, or it is made
+-- from other events.
 CREATE FUNCTION cqrs.share(
-    of_name text, of_version bigint, member uuid, its_label text, milliseconds bigint, its_error text,
+    of_name text, of_version bigint, of_events text, member uuid, its_label text, milliseconds bigint, its_error text,
     -- The leases it has, for all it knows.
     held_slots bigint[], held_tokens bigint[], held_commits bigint[], held_positions bigint[]
 ) RETURNS TABLE (
@@ -160,7 +187,9 @@ DECLARE
     taken bigint;
 BEGIN
     -- One after the other.
-    SELECT * INTO this FROM cqrs.projections WHERE name = of_name AND version = of_version FOR NO KEY UPDATE;
+    SELECT * INTO this FROM cqrs.projections
+    WHERE name = of_name AND version = of_version AND events = of_events
+    FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RETURN;
     END IF;

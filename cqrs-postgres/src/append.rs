@@ -14,7 +14,6 @@ use uuid::Uuid;
 use crate::connections::{Connections, Retry, in_time};
 use crate::error::{Constraint, Failure, classify, store_error};
 use crate::rows::{number, saturate};
-use crate::store::PostgresStore;
 
 /// How often an append that expects no exact version begins anew because others append to its stream at the same time.
 const MAX_RACES: u32 = 100;
@@ -27,15 +26,15 @@ const MAX_UNDONE: u32 = 5;
 /// Every attempt is the same statement with the same event ids, so it does not matter how many of them reach the
 /// server: one of them stores the events, and the others find them stored (G4). An attempt that is still under way on
 /// a connection given up makes the next one wait at the unique constraints.
+///
+/// `lost` is set where an attempt was sent whose outcome is not known.
 pub(crate) async fn append(
-    store: &PostgresStore,
+    connections: &Connections,
     append: &Append,
+    mut lost: Option<Lost>,
 ) -> Result<Appended, AppendError> {
-    let connections = store.connections();
     let columns = Columns::of(append)?;
     let (mut races, mut undone) = (0, 0);
-    // Set once an attempt was sent whose outcome is not known.
-    let mut lost: Option<Lost> = None;
     loop {
         let may_be_old = connections.may_be_old();
         let mut connection = match lost.take() {
@@ -70,7 +69,7 @@ pub(crate) async fn append(
                 drop(connection.detach());
                 lost = Some(match lost {
                     Some(since) => Lost { error, ..since },
-                    None => Lost { retry: Retry::new(connections.patience()), error },
+                    None => Lost::begin(connections, error),
                 });
             }
             Failure::Demoted if may_be_old => drop(connection.detach()),
@@ -187,7 +186,7 @@ async fn insert(
     let row = sqlx::query(include_str!("../sql/append.sql"))
         .bind(append.stream().category())
         .bind(append.stream().key())
-        .bind(columns.expected)
+        .bind(expected(append))
         .bind(&columns.event_types[..])
         .bind(&columns.schema_versions[..])
         .bind(&columns.payloads[..])
@@ -309,64 +308,83 @@ impl Places {
 }
 
 /// The events as the statement takes them: an array for each column.
-struct Columns<'a> {
-    expected: i64,
-    event_types: Vec<&'a str>,
-    schema_versions: Vec<i64>,
-    payloads: Vec<&'a str>,
-    event_ids: Vec<Uuid>,
-    correlation_ids: Vec<Uuid>,
-    causation_ids: Vec<Uuid>,
-    details: Vec<Option<String>>,
+#[derive(Default)]
+pub(crate) struct Columns<'a> {
+    pub(crate) event_types: Vec<&'a str>,
+    pub(crate) schema_versions: Vec<i64>,
+    pub(crate) payloads: Vec<&'a str>,
+    pub(crate) event_ids: Vec<Uuid>,
+    pub(crate) correlation_ids: Vec<Uuid>,
+    pub(crate) causation_ids: Vec<Uuid>,
+    pub(crate) details: Vec<Option<String>>,
 }
 
 impl<'a> Columns<'a> {
     fn of(append: &'a Append) -> Result<Self, StoreError> {
-        let events = append.events();
-        Ok(Self {
-            expected: match append.expected() {
-                ExpectedVersion::Any => -1,
-                ExpectedVersion::Exists => -2,
-                ExpectedVersion::NoStream => 0,
-                ExpectedVersion::Exact(version) => saturate(version.get()),
-            },
-            event_types: events.iter().map(NewEvent::event_type).collect(),
-            schema_versions: events.iter().map(|event| event.schema_version().into()).collect(),
-            payloads: events.iter().map(|event| event.payload().as_str()).collect(),
-            event_ids: events.iter().map(|event| event.id().as_uuid()).collect(),
-            correlation_ids: events.iter().map(|event| event.metadata().correlation_id).collect(),
-            causation_ids: events.iter().map(|event| event.metadata().causation_id).collect(),
-            details: details(append)?,
-        })
+        let mut columns = Self::with_capacity(append.events().len());
+        columns.add(append)?;
+        Ok(columns)
+    }
+
+    pub(crate) fn with_capacity(events: usize) -> Self {
+        Self {
+            event_types: Vec::with_capacity(events),
+            schema_versions: Vec::with_capacity(events),
+            payloads: Vec::with_capacity(events),
+            event_ids: Vec::with_capacity(events),
+            correlation_ids: Vec::with_capacity(events),
+            causation_ids: Vec::with_capacity(events),
+            details: Vec::with_capacity(events),
+        }
+    }
+
+    /// Adds the events of an append.
+    pub(crate) fn add(&mut self, append: &'a Append) -> Result<(), StoreError> {
+        let mut before: Option<&Details> = None;
+        for event in append.events() {
+            let metadata = event.metadata();
+            self.event_types.push(event.event_type());
+            self.schema_versions.push(event.schema_version().into());
+            self.payloads.push(event.payload().as_str());
+            self.event_ids.push(event.id().as_uuid());
+            self.correlation_ids.push(metadata.correlation_id);
+            self.causation_ids.push(metadata.causation_id);
+            // The events of one command mostly share them, so they are serialized once.
+            let text = match self.details.last() {
+                Some(text) if before == Some(&metadata.details) => text.clone(),
+                _ if metadata.details.is_empty() => None,
+                _ => Some(serde_json::to_string(&metadata.details).map_err(|error| {
+                    StoreError::new(StoreErrorKind::InvalidInput, doing(append)).caused_by(error)
+                })?),
+            };
+            self.details.push(text);
+            before = Some(&metadata.details);
+        }
+        Ok(())
     }
 }
 
-/// The details of each event as JSON. The events of one command mostly share them, so they are serialized once.
-fn details(append: &Append) -> Result<Vec<Option<String>>, StoreError> {
-    let mut all: Vec<Option<String>> = Vec::with_capacity(append.events().len());
-    let mut before: Option<&Details> = None;
-    for event in append.events() {
-        let details = &event.metadata().details;
-        let text = match all.last() {
-            Some(text) if before == Some(details) => text.clone(),
-            _ if details.is_empty() => None,
-            _ => Some(serde_json::to_string(details).map_err(|error| {
-                StoreError::new(StoreErrorKind::InvalidInput, doing(append)).caused_by(error)
-            })?),
-        };
-        all.push(text);
-        before = Some(details);
+/// The version expected, as statements take it.
+pub(crate) fn expected(append: &Append) -> i64 {
+    match append.expected() {
+        ExpectedVersion::Any => -1,
+        ExpectedVersion::Exists => -2,
+        ExpectedVersion::NoStream => 0,
+        ExpectedVersion::Exact(version) => saturate(version.get()),
     }
-    Ok(all)
 }
 
 /// A connection was lost with an attempt under way.
-struct Lost {
+pub(crate) struct Lost {
     retry: Retry,
     error: Error,
 }
 
 impl Lost {
+    pub(crate) fn begin(connections: &Connections, error: Error) -> Self {
+        Self { retry: Retry::new(connections.patience()), error }
+    }
+
     fn outcome_unknown(self, append: &Append) -> StoreError {
         let context = format!("{}: the connection was lost", doing(append));
         StoreError::new(StoreErrorKind::OutcomeUnknown, context).caused_by(self.error)

@@ -58,6 +58,7 @@
 mod append;
 mod connections;
 mod error;
+mod group;
 mod log;
 mod migrate;
 mod model;

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, Head, LogFilter, LogPage, News, Position,
+    Append, AppendError, Appended, EventId, EventStore, GroupCommit, Head, LogFilter, LogPage, News, Position,
     RecordedEvent, Snapshot, SnapshotStore, StoreError, StreamId, Version,
 };
 use sqlx::{PgPool, PgTransaction};
 
 use crate::connections::{CALL_TIMEOUT, Connections};
 use crate::news::{Hints, Timing};
+use crate::group::{self, Appends};
 use crate::{PostgresModel, PostgresOptions, append, log, migrate, read, snapshot};
 
 /// Keeps events and snapshots in a Postgres database.
@@ -25,6 +26,7 @@ pub struct PostgresStore {
 
 struct Inner {
     connections: Connections,
+    appends: GroupCommit<Appends>,
     /// A position up to which the log is known to be complete; see `visibility`.
     complete_through: AtomicU64,
     hints: Hints,
@@ -66,7 +68,8 @@ impl PostgresStore {
 
     pub(crate) fn with_timing(connections: Connections, timing: Timing) -> Self {
         let hints = Hints::new(timing);
-        let inner = Inner { connections, complete_through: AtomicU64::new(0), hints };
+        let appends = GroupCommit::new(Appends(connections.clone()), group::LIMITS);
+        let inner = Inner { connections, appends, complete_through: AtomicU64::new(0), hints };
         Self { inner: Arc::new(inner) }
     }
 
@@ -140,7 +143,7 @@ impl fmt::Debug for PostgresStore {
 #[async_trait]
 impl EventStore for PostgresStore {
     async fn append(&self, append: &Append) -> Result<Appended, AppendError> {
-        let appended = append::append(self, append).await?;
+        let appended = self.inner.appends.append(append).await?;
         self.hints().appended(self.pool());
         Ok(appended)
     }

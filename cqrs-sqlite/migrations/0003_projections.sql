@@ -9,8 +9,9 @@
 -- projection anew: `Projections::reset` empties its tables, and a new version is built beside the old one.
 CREATE TABLE cqrs_projections (
     name       TEXT    NOT NULL,
-    -- What the rows were made by: the version of the projection, and the event types it wants, sorted and separated by
-    -- spaces. A program in which they are others does not go on from here.
+    -- What the rows were made by: the version of the projection, and the names of the events it wants, sorted and
+    -- separated by spaces. A program in which they are others does not go on from here, unless it adopts the version:
+    -- its names are more, and nothing is stored under those before a checkpoint.
     version    INTEGER NOT NULL,
     events     TEXT    NOT NULL,
     -- Events up to this position were stored before the version was made: it takes them as history.

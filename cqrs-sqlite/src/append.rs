@@ -4,7 +4,7 @@ use cqrs_core::{
     Append, AppendError, Appended, Conflict, ExpectedVersion, Position, StoreError, StoreErrorKind,
     Version,
 };
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::sqlite::{SqliteExecutor, SqlitePool, SqliteRow};
 use sqlx::{Row, query};
 use tracing::debug;
 
@@ -21,8 +21,7 @@ pub(crate) async fn append(
 ) -> Result<Appended, AppendError> {
     let doing = || format!("appending to stream `{}`", append.stream());
     for _ in 0..ATTEMPTS {
-        let events = rows::to_json(append.events())?;
-        let refused = match insert(writer, append, events).await {
+        let refused = match insert(writer, append).await {
             Ok(Some(appended)) => {
                 debug!(stream = %append.stream(), %appended, "appended");
                 return Ok(appended);
@@ -50,11 +49,11 @@ pub(crate) async fn append(
 }
 
 /// Stores the events; `None` when the stream does not stand where it is expected.
-async fn insert(
-    writer: &SqlitePool,
+pub(crate) async fn insert(
+    writer: impl SqliteExecutor<'_>,
     append: &Append,
-    events: String,
 ) -> Result<Option<Appended>, sqlx::Error> {
+    let events = rows::to_json(append.events()).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let (lowest, highest) = range(append.expected());
     let inserted = query(include_str!("../sql/append.sql"))
         .bind(append.stream().category())

@@ -27,14 +27,17 @@ pub(crate) fn failed(doing: &str, error: sqlx::Error) -> StoreError {
 
 /// The same for a statement that writes events: where it may have written, that is said.
 pub(crate) fn append_failed(doing: &str, error: sqlx::Error) -> StoreError {
-    // A failed write or sync may have reached the disk nevertheless, and a crash right now would bring it to light.
-    let in_doubt =
-        primary_code(&error) == Some(IOERR) || matches!(error, sqlx::Error::WorkerCrashed);
-    if !in_doubt {
+    if !is_in_doubt(&error) {
         return failed(doing, error);
     }
     let advice = "the file could not be written; check the disk and append the same events again";
     StoreError::new(StoreErrorKind::OutcomeUnknown, format!("{doing}: {advice}")).caused_by(error)
+}
+
+/// Whether what was to be written may be there all the same: a failed write or sync may have reached the disk, and a crash
+/// right now would bring it to light.
+pub(crate) fn is_in_doubt(error: &sqlx::Error) -> bool {
+    primary_code(error) == Some(IOERR) || matches!(error, sqlx::Error::WorkerCrashed)
 }
 
 /// The same for what the application has written, or has SQLite make: what is refused is wrong in itself.

@@ -36,6 +36,7 @@
 
 mod append;
 mod error;
+mod group;
 mod log;
 mod migrate;
 mod model;

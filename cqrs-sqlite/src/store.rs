@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, Head, LogFilter, LogPage, News, NewsBoard,
+    Append, AppendError, Appended, EventId, EventStore, GroupCommit, Head, LogFilter, LogPage, News, NewsBoard,
     Position, RecordedEvent, Snapshot, SnapshotStore, StoreError, StoreErrorKind, StreamId,
     Version,
 };
@@ -17,7 +17,8 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, query, query_scalar};
 use tracing::debug;
 
-use crate::{SqliteModel, append, error, log, migrate, read, snapshot};
+use crate::group::{self, Appends};
+use crate::{SqliteModel, error, log, migrate, read, snapshot};
 
 /// Keeps events in one SQLite file.
 ///
@@ -29,6 +30,7 @@ pub struct SqliteStore {
     /// One connection: writers queue here in order of arrival rather than at the lock of the file, where SQLite polls.
     writer: SqlitePool,
     readers: SqlitePool,
+    appends: Arc<GroupCommit<Appends>>,
     /// The read models in the same file.
     model: SqliteModel,
     board: NewsBoard,
@@ -80,7 +82,9 @@ impl SqliteStore {
 
     fn new(path: Arc<Path>, writer: SqlitePool, readers: SqlitePool) -> Self {
         let model = SqliteModel::new(path.clone(), writer.clone(), readers.clone());
-        Self { path, writer, readers, model, board: NewsBoard::new() }
+        let appends = Appends { writer: writer.clone(), readers: readers.clone() };
+        let appends = Arc::new(GroupCommit::new(appends, group::LIMITS));
+        Self { path, writer, readers, appends, model, board: NewsBoard::new() }
     }
 
     /// Read models in the same file, over the connections of this store.
@@ -256,7 +260,7 @@ impl EventStore for SqliteStore {
     ///
     /// When the future is dropped, the append may still be stored a moment later: SQLite works on a thread of its own.
     async fn append(&self, append: &Append) -> Result<Appended, AppendError> {
-        let appended = append::append(&self.writer, &self.readers, append).await?;
+        let appended = self.appends.append(append).await?;
         self.board.announce();
         Ok(appended)
     }

@@ -19,7 +19,7 @@
 //! #             Self::TYPES[match self { Self::Opened { .. } => 0, Self::Deposited { .. } => 1, Self::Withdrawn { .. } => 2 }]
 //! #         }
 //! #         fn encode(&self) -> Result<Payload, EncodeError> { codec::encode_variant(self) }
-//! #         fn decode(event: &RecordedEvent) -> Result<Self, DecodeError> { codec::decode_variant(event) }
+//! #         fn decode(event: &RecordedEvent) -> Result<Decoded<Self>, DecodeError> { codec::decode_variant(event, &[]) }
 //! #     }
 //! #     #[derive(Debug, Default)]
 //! #     pub struct Account { pub cents: u64 }
@@ -72,6 +72,10 @@
 //!     .then_err(AccountError::InsufficientFunds { available: 300 });
 //! ```
 //!
+//! # Events of earlier versions
+//!
+//! [`stored`] is an event as an earlier program has stored it: it [`becomes`](Stored::becomes) these events.
+//!
 //! # Views and projections
 //!
 //! [`projections`] has tests of folds as functions, runs handlers over given events, and checks that the rows are right
@@ -91,9 +95,15 @@ mod clock;
 pub mod conformance;
 mod faulty;
 mod given;
+mod lock;
 pub mod projections;
 pub mod read_model;
+mod stored;
 
 pub use self::clock::ManualClock;
 pub use self::faulty::FaultyStore;
 pub use self::given::{Decided, Given, given};
+pub use self::lock::{
+    LockError, Mode, Samples, SamplesError, check_lock, check_samples, record_samples, verify_lock,
+};
+pub use self::stored::{Stored, stored};

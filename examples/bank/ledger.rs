@@ -47,14 +47,18 @@ impl Ledger {
 
     fn apply(&mut self, event: &RecordedEvent) -> Result<(), Box<dyn Error>> {
         if Refused::knows(&event.event_type) {
-            self.mark_done(Refused::decode(event)?.instruction);
+            for Refused { instruction, .. } in Refused::decode(event)? {
+                self.mark_done(instruction);
+            }
             return Ok(());
         }
         // What follows these is still to be done.
-        let is_last = !matches!(
-            AccountEvent::decode(event)?,
-            AccountEvent::TransferSent { .. } | AccountEvent::TransferReturned { .. }
-        );
+        let is_last = !AccountEvent::decode(event)?.into_iter().any(|event| {
+            matches!(
+                event,
+                AccountEvent::TransferSent { .. } | AccountEvent::TransferReturned { .. }
+            )
+        });
         if let Some(instruction) = event.metadata.details.extra.get(INSTRUCTION)
             && is_last
         {

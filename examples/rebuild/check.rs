@@ -55,14 +55,15 @@ async fn fold_log(
             return Ok(all);
         }
         for event in &page.events {
-            let Bought { cents } = Bought::decode(event)?;
             let customer = event.stream.key().to_owned();
             let none =
                 DetailedSpending { customer: customer.clone(), cents: 0, purchases: 0, largest: 0 };
             let row = all.entry(customer).or_insert(none);
-            row.cents += cents;
-            row.purchases += 1;
-            row.largest = row.largest.max(cents);
+            for Bought { cents } in Bought::decode(event)? {
+                row.cents += cents;
+                row.purchases += 1;
+                row.largest = row.largest.max(cents);
+            }
         }
         position = page.through;
     }

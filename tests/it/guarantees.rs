@@ -47,7 +47,7 @@ async fn g11_another_schema_version_is_an_error() {
     let bus = bus_with("counter.added", 2, r#"{"amount": 1}"#).await;
     let error = bus.load::<Counter>("a").await.unwrap_err();
     let LoadError::Decode(error) = error else { panic!("{error}") };
-    assert!(matches!(error.reason, DecodeReason::SchemaVersion { current: 1 }), "{error}");
+    assert!(matches!(error.reason, DecodeReason::Newer { newest: 1 }), "{error}");
 }
 
 #[tokio::test]

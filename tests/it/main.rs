@@ -5,6 +5,7 @@
 mod bank;
 mod bus;
 mod domain;
+mod evolution;
 mod examples;
 mod guarantees;
 mod layers;

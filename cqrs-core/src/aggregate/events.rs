@@ -33,6 +33,12 @@ impl<A: Aggregate> Events<A> {
         };
     }
 
+    /// Adds an event after the others. That of a type that is retired does not compile.
+    fn add<E: Event + Into<A::Event>>(&mut self, event: E) {
+        const { E::EMITTED };
+        self.push(event);
+    }
+
     /// The events, in order.
     pub fn as_slice(&self) -> &[A::Event] {
         match &self.0 {
@@ -75,7 +81,7 @@ pub trait IntoEvents<A: Aggregate> {
 #[diagnostic::do_not_recommend]
 impl<A: Aggregate, E: Event + Into<A::Event>> IntoEvents<A> for E {
     fn add_to(self, events: &mut Events<A>) {
-        events.push(self);
+        events.add(self);
     }
 }
 
@@ -86,7 +92,7 @@ impl<A: Aggregate> IntoEvents<A> for () {
 impl<A: Aggregate, E: Event + Into<A::Event>> IntoEvents<A> for Option<E> {
     fn add_to(self, events: &mut Events<A>) {
         if let Some(event) = self {
-            events.push(event);
+            events.add(event);
         }
     }
 }
@@ -94,7 +100,7 @@ impl<A: Aggregate, E: Event + Into<A::Event>> IntoEvents<A> for Option<E> {
 impl<A: Aggregate, E: Event + Into<A::Event>> IntoEvents<A> for Vec<E> {
     fn add_to(self, events: &mut Events<A>) {
         for event in self {
-            events.push(event);
+            events.add(event);
         }
     }
 }
@@ -102,7 +108,7 @@ impl<A: Aggregate, E: Event + Into<A::Event>> IntoEvents<A> for Vec<E> {
 impl<A: Aggregate, E: Event + Into<A::Event>, const N: usize> IntoEvents<A> for [E; N] {
     fn add_to(self, events: &mut Events<A>) {
         for event in self {
-            events.push(event);
+            events.add(event);
         }
     }
 }

@@ -22,6 +22,10 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     /// All events of the aggregate: the one type listed in `events(…)`, or an enum generated over several.
     type Event: Event;
 
+    /// Stored names of event types in its streams that no longer mean anything to it. Their events are passed over; all
+    /// others it does not know are errors (G11).
+    const IGNORED: &'static [&'static str] = &[];
+
     /// Why a command is refused.
     type Error: std::error::Error + Send + Sync + 'static;
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Aggregate;
-use crate::event::{EncodeError, Event, Payload};
+use crate::event::{EncodeError, Event, Payload, UpcastStep};
 use crate::version::Version;
 
 /// Whether and how snapshots of an aggregate are taken. The derive makes one from `snapshot(…)`.
@@ -121,8 +121,8 @@ impl<A> fmt::Debug for Snapshots<A> {
     }
 }
 
-/// FNV-1a of the aggregate's shape and of its event types with their schema versions: the same in every build of the
-/// same source.
+/// FNV-1a of the aggregate's shape and of its event types with their versions and upcasters: the same in every build of
+/// the same source.
 fn fingerprint<A: Aggregate>(shape: &str) -> u64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut add = |bytes: &[u8]| {
@@ -135,6 +135,15 @@ fn fingerprint<A: Aggregate>(shape: &str) -> u64 {
     for event_type in A::Event::TYPES {
         add(event_type.name.as_bytes());
         add(&event_type.schema_version.to_be_bytes());
+        event_type.aliases.iter().for_each(|alias| add(alias.as_bytes()));
+        for UpcastStep { from, to, by } in event_type.steps {
+            for (name, version) in [from, to] {
+                add(name.as_bytes());
+                add(&version.to_be_bytes());
+            }
+            add(by.as_bytes());
+        }
     }
+    A::IGNORED.iter().for_each(|ignored| add(ignored.as_bytes()));
     hash
 }

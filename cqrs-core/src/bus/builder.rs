@@ -20,6 +20,7 @@ use crate::limits::MAX_EVENT_TYPE_BYTES;
 use crate::query::{Query, QueryHandler};
 use crate::repository::{Repository, Retry};
 use crate::runner::Progress;
+use crate::schema::clash;
 use crate::store::BoxError;
 use crate::stream::StreamId;
 
@@ -32,7 +33,7 @@ pub struct BusBuilder {
     query_layers: Vec<Wrap>,
     views: Vec<Progress>,
     categories: BTreeMap<&'static str, (&'static str, &'static Location<'static>)>,
-    event_types: BTreeMap<&'static str, (EventType, &'static str)>,
+    event_types: Vec<(EventType, &'static str)>,
     places: BTreeMap<&'static str, &'static Location<'static>>,
     problems: Vec<Problem>,
 }
@@ -51,7 +52,7 @@ impl BusBuilder {
             query_layers: Vec::new(),
             views: Vec::new(),
             categories: BTreeMap::new(),
-            event_types: BTreeMap::new(),
+            event_types: Vec::new(),
             places: BTreeMap::new(),
             problems: Vec::new(),
         }
@@ -195,12 +196,15 @@ impl BusBuilder {
                     format!("an event type of `{aggregate}` is named {name:?}; a name has {limit}"),
                 );
             }
-            let known = self.event_types.entry(name).or_insert((*event_type, aggregate));
-            if known.0 != *event_type {
-                let (known, other) = *known;
-                let message =
-                    format!("`{aggregate}` writes `{event_type}`, but `{other}` writes `{known}`");
+            let mut clashes = Vec::new();
+            for (known, other) in &self.event_types {
+                clashes.extend(clash((event_type, aggregate), (known, other)));
+            }
+            for message in clashes {
                 self.problem(at, message);
+            }
+            if !self.event_types.contains(&(*event_type, aggregate)) {
+                self.event_types.push((*event_type, aggregate));
             }
         }
     }

@@ -1,16 +1,15 @@
 //! Between typed events and their stored form; the functions here are what derived code calls.
 
-use std::fmt;
-use std::sync::Arc;
-
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use super::errors::unknown_type;
 use super::variant::{VariantDeserializer, VariantSerializer};
-use super::{Event, EventType, Payload, RecordedEvent, strict};
-use crate::limits::{MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH};
-use crate::stream::StreamId;
-use crate::version::{Position, Version};
+use super::{
+    DecodeError, DecodeReason, Decoded, EncodeError, Event, EventType, Payload, RecordedEvent,
+    strict,
+};
+use crate::upcast::{History, Upcasting, upcast};
 
 /// The stored form of a struct.
 ///
@@ -41,6 +40,16 @@ pub fn encode_variant<T: Serialize>(event: &T) -> Result<Payload, EncodeError> {
     Payload::from_utf8(text)
 }
 
+/// Refuses to write an event type that is only read.
+///
+/// # Errors
+/// Always.
+#[doc(hidden)]
+#[cold]
+pub fn encode_retired(event_type: EventType) -> Result<Payload, EncodeError> {
+    Err(EncodeError::Retired { event_type: event_type.name })
+}
+
 /// The struct that was stored.
 ///
 /// # Errors
@@ -48,9 +57,9 @@ pub fn encode_variant<T: Serialize>(event: &T) -> Result<Payload, EncodeError> {
 #[doc(hidden)]
 pub fn decode_struct<T: Event + for<'de> Deserialize<'de>>(
     event: &RecordedEvent,
-) -> Result<T, DecodeError> {
-    index_of::<T>(event)?;
-    event.payload.parse().map_err(|error| DecodeError::new(event, DecodeReason::Payload(error)))
+    histories: &[History<T>],
+) -> Result<Decoded<T>, DecodeError> {
+    decode(event, histories, |_, payload| payload.parse())
 }
 
 /// The struct without fields that was stored.
@@ -58,12 +67,12 @@ pub fn decode_struct<T: Event + for<'de> Deserialize<'de>>(
 /// # Errors
 /// See [`DecodeError`].
 #[doc(hidden)]
-pub fn decode_unit<T: Event>(event: &RecordedEvent, value: T) -> Result<T, DecodeError> {
-    index_of::<T>(event)?;
-    match event.payload.parse::<IgnoredAny>() {
-        Ok(_) => Ok(value),
-        Err(error) => Err(DecodeError::new(event, DecodeReason::Payload(error))),
-    }
+pub fn decode_unit<T: Event>(
+    event: &RecordedEvent,
+    histories: &[History<T>],
+    value: fn() -> T,
+) -> Result<Decoded<T>, DecodeError> {
+    decode(event, histories, |_, payload| payload.parse::<IgnoredAny>().map(|_| value()))
 }
 
 /// The enum whose variant was stored. Entry `n` of `T::TYPES` must be that of variant `n`.
@@ -73,158 +82,131 @@ pub fn decode_unit<T: Event>(event: &RecordedEvent, value: T) -> Result<T, Decod
 #[doc(hidden)]
 pub fn decode_variant<T: Event + for<'de> Deserialize<'de>>(
     event: &RecordedEvent,
-) -> Result<T, DecodeError> {
-    let index = index_of::<T>(event)?;
-    let mut content = serde_json::Deserializer::from_str(event.payload.as_str());
-    T::deserialize(VariantDeserializer { index, content: &mut content })
-        .and_then(|value| content.end().map(|()| value))
-        .map_err(|error| DecodeError::new(event, DecodeReason::Payload(error)))
+    histories: &[History<T>],
+) -> Result<Decoded<T>, DecodeError> {
+    decode(event, histories, |index, payload| {
+        let mut content = serde_json::Deserializer::from_str(payload.as_str());
+        T::deserialize(VariantDeserializer { index, content: &mut content })
+            .and_then(|value| content.end().map(|()| value))
+    })
 }
 
-/// The error for an event that is none of `known`.
-#[doc(hidden)]
-#[cold]
-pub fn unknown_type(event: &RecordedEvent, known: &'static [EventType]) -> DecodeError {
-    DecodeError::new(event, DecodeReason::UnknownType { known })
-}
-
-/// Which of the event types of `T` the stored event has, at exactly the schema version this program writes.
-fn index_of<T: Event>(event: &RecordedEvent) -> Result<u32, DecodeError> {
+/// What is stored at the version this program knows is parsed, and nothing else: what has no past costs nothing.
+#[inline]
+fn decode<T: Event>(
+    event: &RecordedEvent,
+    histories: &[History<T>],
+    parse: impl Fn(u32, &Payload) -> Result<T, serde_json::Error>,
+) -> Result<Decoded<T>, DecodeError> {
     let mut types = (0..).zip(T::TYPES);
-    let Some((index, current)) = types.find(|(_, known)| known.name == &*event.event_type) else {
-        return Err(unknown_type(event, T::TYPES));
-    };
-    if event.schema_version == current.schema_version {
-        return Ok(index);
+    match types.find(|(_, known)| known.name == &*event.event_type) {
+        Some((index, known)) if known.schema_version == event.schema_version => {
+            let parsed = parse(index, &event.payload);
+            parsed.map(Decoded::One).map_err(|error| unreadable(event, error))
+        }
+        _ => decode_old(event, histories, parse),
     }
-    let reason = DecodeReason::SchemaVersion { current: current.schema_version };
+}
+
+/// Reads what is stored under another name, or at another version.
+fn decode_old<T: Event>(
+    event: &RecordedEvent,
+    histories: &[History<T>],
+    parse: impl Fn(u32, &Payload) -> Result<T, serde_json::Error>,
+) -> Result<Decoded<T>, DecodeError> {
+    let name = &*event.event_type;
+    if !T::knows(name) {
+        return Err(unknown_type(event, T::TYPES));
+    }
+    let mut all: Option<Decoded<T>> = None;
+    for (index, known) in (0..).zip(T::TYPES) {
+        let history = histories
+            .iter()
+            .find(|history| history.index == index && history.names.contains(&name));
+        let Some(newest) = newest(known, name) else { continue };
+        let links = history.map_or(&[][..], |history| history.links);
+        check_version(event, newest)?;
+        let upcast = upcast(links, event).map_err(|(version, error)| {
+            DecodeError::new(event, DecodeReason::Upcast { version, error })
+        })?;
+        let decoded = match upcast {
+            Upcasting::Events(events) => events,
+            Upcasting::Payloads(payloads) => payloads
+                .try_flat_map(|payload| parse(index, &payload).map(Decoded::One))
+                .map_err(|error| unreadable(event, error))?,
+        };
+        all = Some(match all {
+            Some(before) => before.and(decoded),
+            None => decoded,
+        });
+    }
+    Ok(all.unwrap_or_else(Decoded::none))
+}
+
+/// The newest version at which events of this name become events of the type; `None` if they don't.
+fn newest(known: &EventType, name: &str) -> Option<u32> {
+    if known.is_own(name) {
+        return Some(known.schema_version);
+    }
+    let sources = known.steps.iter().filter(|step| step.from.0 == name);
+    sources.map(|step| step.from.1).max()
+}
+
+/// A version this program does not know is an error. So is one that has no steps to the one it knows, which the derive
+/// leaves to nobody.
+fn check_version(event: &RecordedEvent, newest: u32) -> Result<(), DecodeError> {
+    let reason = match event.schema_version {
+        version if version > newest => DecodeReason::Newer { newest },
+        0 => DecodeReason::NoSteps { newest },
+        _ => return Ok(()),
+    };
     Err(DecodeError::new(event, reason))
 }
 
-/// A value that has no stored form that every store could keep and give back (G13).
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EncodeError {
-    /// A number is infinite or not a number; JSON has no form for it.
-    #[error(
-        "the number at `{path}` is not finite, which JSON can't hold; store it as an option or a text"
-    )]
-    NotFinite {
-        /// Where in the value.
-        path: String,
-    },
-    /// A text or a key has a NUL character.
-    #[error("the text at `{path}` has a NUL character, which databases can't store")]
-    Nul {
-        /// Where in the value.
-        path: String,
-    },
-    /// `Some` of nothing, such as `Some(None)`, which JSON can't tell from `None`.
-    #[error(
-        "the value at `{path}` is a `Some` without content, which would be read back as `None`"
-    )]
-    LostSome {
-        /// Where in the value.
-        path: String,
-    },
-    /// Arrays and objects are nested too deeply to be read back.
-    #[error(
-        "the value is nested deeper than {MAX_PAYLOAD_DEPTH} levels and could not be read back"
-    )]
-    TooDeep,
-    /// The JSON text is too large.
-    #[error(
-        "the payload has {bytes} bytes; at most {MAX_PAYLOAD_BYTES} are allowed: \
-         store large documents elsewhere and their address in the event"
-    )]
-    TooLarge {
-        /// Size of the JSON text.
-        bytes: usize,
-    },
-    /// The value's own `Serialize` failed, or the text is not JSON.
-    #[error("the value has no JSON form: {0}")]
-    Json(serde_json::Error),
+/// What a stored event is to one of several types that are listed together, and to those it was split into.
+///
+/// # Errors
+/// See [`DecodeError`].
+#[doc(hidden)]
+pub fn decode_union<T: Event>(
+    event: &RecordedEvent,
+    members: &[Member<T>],
+) -> Result<Decoded<T>, DecodeError> {
+    let name = &*event.event_type;
+    if let Some(member) = members.iter().find(|member| member.is_own(name)) {
+        return (member.decode)(event);
+    }
+    let mut readers = members.iter().filter(|member| member.is_reader(name));
+    let Some(first) = readers.next() else {
+        return Err(unknown_type(event, T::TYPES));
+    };
+    readers.try_fold((first.decode)(event)?, |all, member| Ok(all.and((member.decode)(event)?)))
 }
 
-impl EncodeError {
-    pub(crate) fn json(error: serde_json::Error) -> Self {
-        Self::Json(error)
+/// One of several types that are listed together.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Member<T: 'static> {
+    types: &'static [EventType],
+    decode: fn(&RecordedEvent) -> Result<Decoded<T>, DecodeError>,
+}
+
+impl<T> Member<T> {
+    /// The member of type `E`.
+    pub const fn of<E: Event + Into<T>>() -> Self {
+        Self { types: E::TYPES, decode: |event| Ok(E::decode(event)?.map(Into::into)) }
+    }
+
+    fn is_own(&self, name: &str) -> bool {
+        self.types.iter().any(|known| known.is_own(name))
+    }
+
+    fn is_reader(&self, name: &str) -> bool {
+        self.types.iter().any(|known| known.is_read_from(name))
     }
 }
 
-/// A stored event that this program can't read. It is never guessed at and never skipped in silence (G11).
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "can't read event `{event_type}` v{schema_version} at version {version} of stream `{stream}` \
-     (position {position}): {reason}"
-)]
-#[non_exhaustive]
-pub struct DecodeError {
-    /// The stream of the event.
-    pub stream: StreamId,
-    /// The place of the event in its stream.
-    pub version: Version,
-    /// The place of the event in the log.
-    pub position: Position,
-    /// The stored name of the event type.
-    pub event_type: Arc<str>,
-    /// The stored version of the schema.
-    pub schema_version: u32,
-    /// What is wrong.
-    pub reason: DecodeReason,
-}
-
-impl DecodeError {
-    #[cold]
-    fn new(event: &RecordedEvent, reason: DecodeReason) -> Self {
-        Self {
-            stream: event.stream.clone(),
-            version: event.version,
-            position: event.position,
-            event_type: event.event_type.clone(),
-            schema_version: event.schema_version,
-            reason,
-        }
-    }
-}
-
-/// Why a stored event can't be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DecodeReason {
-    /// The reader does not know the event type.
-    #[error("no such event type is known here; known are {}", Names(known))]
-    UnknownType {
-        /// The event types the reader knows.
-        known: &'static [EventType],
-    },
-    /// The reader knows another version of the schema.
-    #[error(
-        "this program reads v{current} of it; an event of a later version needs a newer program, \
-         one of an earlier version an upcaster"
-    )]
-    SchemaVersion {
-        /// The version the reader knows.
-        current: u32,
-    },
-    /// The payload does not have the shape of the Rust type.
-    #[error("its payload does not have the expected shape: {0}")]
-    Payload(serde_json::Error),
-}
-
-/// Lists event types in an error message, the first few of many.
-struct Names<'a>(&'a [EventType]);
-
-impl fmt::Display for Names<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 12;
-        for (index, known) in self.0.iter().take(SHOWN).enumerate() {
-            write!(formatter, "{}`{}`", if index == 0 { "" } else { ", " }, known.name)?;
-        }
-        match self.0.len() {
-            0 => formatter.write_str("none"),
-            known if known > SHOWN => write!(formatter, " and {} more", known - SHOWN),
-            _ => Ok(()),
-        }
-    }
+#[cold]
+fn unreadable(event: &RecordedEvent, error: serde_json::Error) -> DecodeError {
+    DecodeError::new(event, DecodeReason::Payload(error))
 }

@@ -5,8 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::codec::EncodeError;
-use super::strict;
+use super::{EncodeError, strict};
 
 /// JSON text that every store keeps byte for byte and every database can query.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -46,6 +45,10 @@ impl Payload {
     #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    pub(crate) fn into_text(self) -> Box<str> {
+        self.0
     }
 
     /// Length of the JSON text in bytes.

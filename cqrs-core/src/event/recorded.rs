@@ -84,7 +84,7 @@ impl NewEvent {
         Ok(Self {
             id,
             event_type: Cow::Borrowed(event_type.name),
-            schema_version: event_type.schema_version,
+            schema_version: event_type.write_version,
             payload: event.encode()?,
             metadata,
         })

@@ -8,7 +8,7 @@ use std::fmt::{self, Display, Write as _};
 
 use serde::ser::{self, Serialize, Serializer};
 
-use super::codec::EncodeError;
+use super::EncodeError;
 use crate::limits::MAX_PAYLOAD_DEPTH;
 
 /// Refuses values that have no faithful JSON form.

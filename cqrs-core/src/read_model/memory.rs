@@ -129,6 +129,18 @@ impl<T: Clone + Send + Sync + 'static> ReadModel for MemoryModel<T> {
         Ok(if entry.is_in_service() { Opened::InService } else { Opened::Beside })
     }
 
+    async fn adopt(
+        &self,
+        projection: &ProjectionId,
+        events_before: &str,
+        through: Position,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let entry = state.entry(projection.name, projection.version);
+        let entry = entry.filter(|entry| entry.events == events_before);
+        Ok(entry.is_some_and(|entry| entry.adopt(&projection.events, through)))
+    }
+
     async fn beside(&self, projection: &ProjectionId) -> Result<Self, StoreError> {
         let ProjectionId { name, version, .. } = *projection;
         match self.state().entry(name, version) {
@@ -148,6 +160,7 @@ impl<T: Clone + Send + Sync + 'static> ReadModel for MemoryModel<T> {
     ) -> Result<Option<Share>, StoreError> {
         let mut state = self.state();
         let entry = state.entry(projection.name, projection.version);
+        let entry = entry.filter(|entry| entry.events == projection.events);
         Ok(entry.map(|entry| entry.share(member)))
     }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+pub(crate) use self::identity::added;
 pub use self::identity::{Opened, ProjectionId, Setup};
 pub use self::lease::{Commit, Lease, Member, Share};
 pub use self::maintain::{Maintain, PutInService};
@@ -26,6 +27,7 @@ pub use self::slot::slot_of;
 pub use self::state::{ProjectionState, SlotState};
 use crate::store::{BoxError, StoreError};
 use crate::stream::StreamId;
+use crate::version::Position;
 
 /// The database of read models, as those see it who run projections.
 ///
@@ -63,6 +65,27 @@ pub trait ReadModel: Maintain + Clone {
         setup: &Setup<'_>,
     ) -> Result<Opened, StoreError>;
 
+    /// Has a version go on as it is, and from where it is, with the events of `projection` in place of `events_before`,
+    /// which are fewer. True if that is done; false, with nothing changed, if it is not `events_before` that the version
+    /// is made from, or a checkpoint is beyond `through`, or there is no such version.
+    ///
+    /// The caller has found that none of the events which come in addition is in the log at or before `through`. Those
+    /// who move checkpoints meanwhile, for the fewer events, may pass one that is behind it: hence the condition. It
+    /// is decided in the transaction that makes all leases void and leaves the version without members, so that from
+    /// then on only those share and commit who want all of the events.
+    ///
+    /// It is one transaction, as durable as the database commits; when the future is dropped, it is done or not.
+    /// Positions, rows and parked streams stay, and so does a [rescale](Maintain::rescale) that is under way.
+    ///
+    /// # Errors
+    /// When the database fails. It may then be done all the same: [`open`](Self::open) tells.
+    async fn adopt(
+        &self,
+        projection: &ProjectionId,
+        events_before: &str,
+        through: Position,
+    ) -> Result<bool, StoreError>;
+
     /// The read model whose transactions change the rows of a version that is beside the one in service. Leases,
     /// checkpoints and everything else are the same through both.
     ///
@@ -72,7 +95,8 @@ pub trait ReadModel: Maintain + Clone {
 
     /// Makes `member` one of those who share the slots for so long, and settles its share: prolongs the leases it has,
     /// stores how far they have come, takes leases that are free or have run out, and gives some back when others have
-    /// too few. Nothing, with nothing changed, if there is no such version any more.
+    /// too few. Nothing, with nothing changed, if there is no such version any more, or it is made from other events than
+    /// those of `projection`.
     ///
     /// A member has at most the number of slots divided by the number of members, rounded up. A lease that is taken has a
     /// new token. Of the leases in `member.leases`, those that are not its own any more are missing in the answer.

@@ -13,7 +13,7 @@ pub struct ProjectionState {
     pub name: String,
     /// The version.
     pub version: u32,
-    /// The event types it was made from, sorted and separated by spaces.
+    /// The names of the events it is made from, sorted and separated by spaces.
     pub events: String,
     /// Whether queries see its rows.
     pub in_service: bool,

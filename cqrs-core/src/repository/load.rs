@@ -55,7 +55,12 @@ impl<A: Aggregate> Loaded<A> {
             if event.version != self.version.plus(1) {
                 return Err(self.hole(event).into());
             }
-            self.state.dispatch(A::Event::decode(event).map_err(Box::new)?);
+            match A::Event::decode(event) {
+                Ok(events) => events.into_iter().for_each(|event| self.state.dispatch(event)),
+                Err(error)
+                    if error.is_unknown_type() && A::IGNORED.contains(&&*event.event_type) => {}
+                Err(error) => return Err(Box::new(error).into()),
+            }
             self.stand_at(event);
         }
         Ok(())
@@ -73,7 +78,8 @@ impl<A: Aggregate> Loaded<A> {
             SystemTime::now(),
         );
         let decoded = A::Event::decode(&event);
-        self.state.dispatch(decoded.map_err(|error| InvalidCommand::Unreadable(Box::new(error)))?);
+        let decoded = decoded.map_err(|error| InvalidCommand::Unreadable(Box::new(error)))?;
+        decoded.into_iter().for_each(|event| self.state.dispatch(event));
         (self.version, self.last_event) = (version, Some(id));
         Ok(())
     }

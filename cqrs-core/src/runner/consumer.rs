@@ -9,7 +9,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
 
-use crate::event::{DecodeReason, Event};
+use crate::event::{Decoded, Event};
 use crate::projection::{Projection, Received, Transaction};
 use crate::read_model::{ProjectionId, ReadModel, Rows};
 use crate::store::BoxError;
@@ -56,10 +56,9 @@ impl Failure {
     }
 }
 
-fn decode<E: Event>(index: usize, received: &Received<'_>) -> Result<E, Failure> {
+fn decode<E: Event>(index: usize, received: &Received<'_>) -> Result<Decoded<E>, Failure> {
     E::decode(received.recorded()).map_err(|error| {
-        let waits = matches!(error.reason, DecodeReason::SchemaVersion { current }
-            if received.schema_version > current);
+        let waits = error.is_newer();
         Failure { waits, ..Failure::new(Some(index), error) }
     })
 }
@@ -88,11 +87,13 @@ impl<P: Projection> Consumer for Handlers<P> {
         for (index, received) in events.iter().enumerate() {
             // Others of this thread get their turn, also where a read model is never waited for.
             tokio::task::consume_budget().await;
-            let event = decode(index, received)?;
-            let taking = AssertUnwindSafe(self.0.dispatch(event, received, transaction));
-            // Nothing of a transaction in which a handler has panicked is committed.
-            let taken = taking.catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)));
-            taken.map_err(|error| Failure::of_database(model, Some(index), error))?;
+            for event in decode(index, received)? {
+                let taking = AssertUnwindSafe(self.0.dispatch(event, received, transaction));
+                // Nothing of a transaction in which a handler has panicked is committed.
+                let taken =
+                    taking.catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)));
+                taken.map_err(|error| Failure::of_database(model, Some(index), error))?;
+            }
         }
         Ok(())
     }
@@ -129,19 +130,20 @@ impl<V: View, M: Rows<V>> Consumer for Folds<V, M> {
         for (index, received) in events.iter().enumerate() {
             // Others of this thread get their turn.
             tokio::task::consume_budget().await;
-            let event = decode::<V::Event>(index, received)?;
-            let mut keys = Vec::new();
-            guarded(index, &mut || {
-                keys = V::touched(&event, received);
-                Ok(())
-            })?;
-            for (number, key) in keys.iter().enumerate() {
-                // A key that is named twice counts once.
-                if !keys[..number].contains(key) && !rows.contains_key(key) {
-                    rows.insert(key.clone(), Row { row: None, is_stored: false });
+            for event in decode::<V::Event>(index, received)? {
+                let mut keys = Vec::new();
+                guarded(index, &mut || {
+                    keys = V::touched(&event, received);
+                    Ok(())
+                })?;
+                for (number, key) in keys.iter().enumerate() {
+                    // A key that is named twice counts once.
+                    if !keys[..number].contains(key) && !rows.contains_key(key) {
+                        rows.insert(key.clone(), Row { row: None, is_stored: false });
+                    }
                 }
+                decoded.push((index, event, keys));
             }
-            decoded.push((event, keys));
         }
         let mut keys: Vec<V::Key> = rows.keys().cloned().collect();
         // Always in the same order: transactions that touch the same rows then wait for each other, and not in a circle.
@@ -162,7 +164,8 @@ impl<V: View, M: Rows<V>> Consumer for Folds<V, M> {
                 *asked = Row { row: Some(row), is_stored: true };
             }
         }
-        for (index, (received, (event, keys))) in events.iter().zip(&decoded).enumerate() {
+        for (index, event, keys) in &decoded {
+            let (index, received) = (*index, &events[*index]);
             for (number, key) in keys.iter().enumerate() {
                 let Some(Row { row, .. }) = rows.get_mut(key) else { continue };
                 if keys[..number].contains(key) {

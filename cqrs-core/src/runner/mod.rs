@@ -1,5 +1,6 @@
 //! Runs projections and views: leases, batches, parked streams, versions that are built beside the one in service.
 
+mod adopting;
 mod batch;
 mod board;
 mod consumer;

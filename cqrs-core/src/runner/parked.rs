@@ -8,6 +8,7 @@ use super::share::Group;
 use super::worker::{Interrupted, Worker};
 use crate::event::{Event as _, RecordedEvent};
 use crate::read_model::{Parked, ParkedRequest, ReadModel as _};
+use crate::store::BoxError;
 use crate::stream::StreamId;
 use crate::version::Version;
 
@@ -49,20 +50,26 @@ impl<C: Consumer> Worker<C> {
             let waiting: Vec<&RecordedEvent> = waiting.collect();
             let is_last = page.len() < PAGE || waiting.len() < page.len();
             let (next, taken) = self.replay(&parked, &waiting, discarded, is_last, group).await?;
-            let has_failed = next.as_ref().is_some_and(|parked| parked.request.is_none());
-            tracing::info!(
-                projection = self.id.name,
-                %stream,
-                taken,
-                is_unparked = next.is_none(),
-                "parked events taken"
-            );
+            // An event has failed, or waits.
+            let is_held_up = next
+                .as_ref()
+                .is_some_and(|next| next.request.is_none() || next.version == parked.version);
+            // One that waits is asked for again and again.
+            if taken > 0 || !is_held_up {
+                tracing::info!(
+                    projection = self.id.name,
+                    %stream,
+                    taken,
+                    is_unparked = next.is_none(),
+                    "parked events taken"
+                );
+            }
             match next {
                 None => self.parked.remove(stream),
                 Some(parked) => self.parked.insert(stream.clone(), parked),
             };
             self.tell_parked();
-            if has_failed {
+            if is_held_up {
                 break;
             }
         }
@@ -90,6 +97,10 @@ impl<C: Consumer> Worker<C> {
                 wanted[..count].iter().map(|event| self.received(event)).collect();
             let mut transaction = match self.in_transaction(&received, group).await? {
                 Ok(transaction) => transaction,
+                // None of them is at fault: once more, soon.
+                Err(Failure { index: None, waits: true, error }) => {
+                    return Err(self.trying_again(error.to_string()));
+                }
                 Err(failure) => {
                     // One more time, with what comes before it; where it is not known which it is, with half of them.
                     let index = failure.index.or((count <= 1).then_some(0));
@@ -100,6 +111,9 @@ impl<C: Consumer> Worker<C> {
                 }
             };
             let next = match &failed {
+                Some((event, failure)) if failure.waits => {
+                    Some(waiting_at(event, parked, &failure.error))
+                }
                 Some((event, failure)) => {
                     let again = event.version == parked.version;
                     let attempts = if again { parked.attempts.saturating_add(1) } else { 1 };
@@ -139,4 +153,11 @@ impl<C: Consumer> Worker<C> {
         let parked = Arc::new(self.parked.keys().cloned().collect());
         self.tell(|board| board.parked = parked);
     }
+}
+
+/// The stream waits at an event that is not at fault, until that can be taken: what was asked for is still to be done, and
+/// it counts as no attempt.
+fn waiting_at(event: &RecordedEvent, parked: &Parked, error: &BoxError) -> Parked {
+    let attempts = if event.version == parked.version { parked.attempts } else { 0 };
+    Parked { request: Some(ParkedRequest::Replay), ..parked_at(event, attempts, error) }
 }

@@ -266,8 +266,8 @@ impl Projections {
                 return Err(self.failed_again(name, version, parked).await?);
             }
             if Instant::now() >= until {
-                let stream = stream.clone();
-                return Err(ParkedError::NotDone { projection: projection(), stream });
+                let Parked { stream, error, .. } = parked;
+                return Err(ParkedError::NotDone { projection: projection(), stream, error });
             }
             tokio::time::sleep(PAUSE).await;
         }

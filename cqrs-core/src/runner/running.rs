@@ -156,16 +156,18 @@ pub enum ParkedError {
         /// How it failed.
         error: String,
     },
-    /// Nobody has done it yet.
+    /// Nobody has done it yet, or could.
     #[error(
-        "nobody has taken up stream `{stream}`, which is parked by projection `{projection}`; it will be done when a \
-         process runs the projection"
+        "stream `{stream}`, which is parked by projection `{projection}`, is not taken up yet; it will be when a process \
+         runs the projection that can: {error}"
     )]
     NotDone {
         /// The name of the projection.
         projection: String,
         /// The stream.
         stream: StreamId,
+        /// What it is parked for: the failure, or an event of a newer program that waits for that.
+        error: String,
     },
     /// The database failed.
     #[error(transparent)]

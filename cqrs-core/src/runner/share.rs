@@ -33,23 +33,29 @@ impl<C: Consumer> Worker<C> {
         };
         let begun = Instant::now();
         let share = self.base.share(&self.id, &member).await.map_err(|error| self.failed(error))?;
-        let Some(share) = share.filter(|share| share.in_service || !self.in_service) else {
-            let (projection, version) = (self.id.name, self.id.version);
-            return Err(Interrupted::Stopped(Stopped::Replaced { projection, version }));
-        };
+        let Some(share) = share else { return Err(self.without_share().await) };
+        if self.in_service && !share.in_service {
+            return Err(self.replaced());
+        }
         self.settled = begun;
         if share.in_service && !self.in_service {
             // Put into service since: from now on, its rows are in the place of those of the version before.
-            (self.in_service, self.model) = (true, self.base.clone());
+            self.serve();
         }
         self.has_served = share.has_served;
-        self.adopt(share);
+        self.take_over(share);
         #[cfg(feature = "metrics")]
         self.measure().await;
         self.serve_requests().await
     }
 
-    fn adopt(&mut self, share: Share) {
+    /// It was taken out of service, or is not there any more.
+    pub(super) fn replaced(&self) -> Interrupted {
+        let (projection, version) = (self.id.name, self.id.version);
+        Interrupted::Stopped(Stopped::Replaced { projection, version })
+    }
+
+    fn take_over(&mut self, share: Share) {
         let Share { leases, slots, barrier, replays_to, parked, .. } = share;
         self.leases = leases.into_iter().map(|lease| (lease.slot, lease)).collect();
         (self.slots, self.barrier, self.replays_to) = (slots, barrier, replays_to);

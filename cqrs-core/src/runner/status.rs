@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::read_model::added;
 use crate::store::StoreError;
 use crate::stream::StreamId;
 use crate::version::Position;
@@ -62,10 +63,13 @@ pub enum Stopped {
         projection: &'static str,
         /// The version of the program's projection, and the one that is there.
         versions: (u32, u32),
-        /// The event types of the program's projection, and those the other was made from.
+        /// The names of the events that the program's projection wants, and of those the other is made from.
         events: (String, String),
         /// Whether the program's version could be built beside the other if it were asked for.
         may_build: bool,
+        /// Where only names were added: an event under one of them that is before a checkpoint, so that the rows are
+        /// without it; its name and position.
+        missed: Option<(String, Position)>,
     },
     /// Another version was put into service, or this one was removed.
     Replaced {
@@ -107,13 +111,29 @@ impl fmt::Display for Stopped {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Asked => formatter.write_str("the projection was asked to stop"),
-            Self::Changed { projection, versions, events, may_build } => {
+            Self::Changed { projection, versions, events, may_build, missed } => {
                 let ((now, then), (wanted, had)) = (versions, events);
                 write!(
                     formatter,
                     "projection `{projection}` has changed: it is version {now} and wants `{wanted}`, but version \
                      {then} is there and was made from `{had}`; "
                 )?;
+                if let Some((name, position)) = missed {
+                    return write!(
+                        formatter,
+                        "events under `{name}` are in the log already, from position {position} on, before its \
+                         checkpoint, so that its rows are without them: give it a higher version, and it is built anew"
+                    );
+                }
+                if let (std::cmp::Ordering::Equal, Some(names)) =
+                    (now.cmp(then), added(had, wanted))
+                {
+                    let names = names.join("`, `");
+                    return write!(
+                        formatter,
+                        "a newer program reads events under `{names}` as well; replace this one"
+                    );
+                }
                 formatter.write_str(match (may_build, now.cmp(then)) {
                     (true, _) => {
                         "start it with `on_change(OnChange::Build)`, which builds the new version beside the old one"

@@ -68,6 +68,8 @@ pub(super) enum Interrupted {
     LeaseLost,
     /// Something failed that may pass; the same, after a pause.
     Failed(String),
+    /// The version is made from other events now, or was until a moment ago: it is opened anew.
+    Changed,
     /// For good.
     Stopped(Stopped),
 }
@@ -145,8 +147,10 @@ impl<C: Consumer> Worker<C> {
                 None => {}
                 Some(Interrupted::Stopped(stopped)) => return stopped,
                 Some(lost) => {
-                    if let Interrupted::Failed(error) = lost {
-                        self.trouble = Some(error);
+                    match lost {
+                        Interrupted::Failed(error) => self.trouble = Some(error),
+                        Interrupted::Changed => is_open = false,
+                        _ => {}
                     }
                     if !self.leases.is_empty() {
                         delays = self::delays();
@@ -170,28 +174,27 @@ impl<C: Consumer> Worker<C> {
             Setup { tables: &tables, slots: self.options.slots, replays_to: head.last, beside };
         let opened = self.base.open(&self.id, &setup).await;
         match opened.map_err(|error| self.failed(error))? {
-            Opened::InService => self.in_service = true,
+            Opened::InService => self.serve(),
             Opened::Beside => match self.base.beside(&self.id).await {
                 Ok(model) => self.model = model,
                 // It may have been put into service just now.
                 Err(error) => match self.base.open(&self.id, &setup).await {
-                    Ok(Opened::InService) => self.in_service = true,
+                    Ok(Opened::InService) => self.serve(),
                     _ => return Err(self.failed(error)),
                 },
             },
             Opened::Changed { version, events } => {
-                let may_build = !tables.is_empty() && version < self.id.version;
-                return Err(Interrupted::Stopped(Stopped::Changed {
-                    projection: self.id.name,
-                    versions: (self.id.version, version),
-                    events: (self.id.events.clone(), events),
-                    may_build,
-                }));
+                return Err(self.changed(version, events, !tables.is_empty()).await);
             }
         }
         let (projection, version) = (self.id.name, self.id.version);
         tracing::info!(projection, version, in_service = self.in_service, "started");
         Ok(())
+    }
+
+    /// The version is in service: its rows are where queries look for them.
+    pub(super) fn serve(&mut self) {
+        (self.in_service, self.model) = (true, self.base.clone());
     }
 
     /// Works under its leases.

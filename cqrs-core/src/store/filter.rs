@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::event::{Event, RecordedEvent};
+use crate::event::{Event, RecordedEvent, stored_names};
 
 /// Which events of the log a reader wants: those of some categories, of some event types, or all.
 ///
@@ -39,12 +39,10 @@ impl LogFilter {
         self
     }
 
-    /// Only events of this Rust type, and of the others named.
-    ///
-    /// They are told by the names `E` has now: an event that was stored under another name is not wanted.
+    /// Only events of this Rust type, and of the others named: under whatever names they are or were stored (G10).
     #[must_use]
     pub fn events_of<E: Event>(self) -> Self {
-        E::TYPES.iter().fold(self, |filter, event_type| filter.event_type(event_type.name))
+        stored_names::<E>().into_iter().fold(self, LogFilter::event_type)
     }
 
     /// Whether nothing is left out.
@@ -86,7 +84,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::event::{DecodeError, EncodeError, EventId, EventType, NewEvent, Payload};
+    use crate::event::{DecodeError, Decoded, EncodeError, EventId, EventType, NewEvent, Payload};
     use crate::metadata::Metadata;
     use crate::stream::StreamId;
     use crate::version::{Position, Version};
@@ -105,8 +103,8 @@ mod tests {
             Payload::of(&())
         }
 
-        fn decode(_: &RecordedEvent) -> Result<Self, DecodeError> {
-            Ok(Self)
+        fn decode(_: &RecordedEvent) -> Result<Decoded<Self>, DecodeError> {
+            Ok(Self.into())
         }
     }
 

@@ -5,18 +5,34 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Path, Type};
 
-use super::{Aggregate, Policy, Snapshots};
+use super::{Aggregate, Policy, Snapshots, ignored};
 use crate::events::AllEvents;
 use crate::message;
 use crate::subject::{associated, located, moved};
 
-pub(super) fn aggregate(aggregate: &Aggregate) -> TokenStream {
-    let all = AllEvents::of(&aggregate.cqrs, &aggregate.subject, &aggregate.events);
-    all.beside(&implement(aggregate, &all))
+/// The impl, and the `checks` of what only the compiler knows of the events.
+pub(super) fn aggregate(aggregate: &Aggregate, checks: bool) -> TokenStream {
+    let Aggregate { cqrs, subject, events, ignored, .. } = aggregate;
+    let all = AllEvents::of(cqrs, subject, events);
+    if ignored.is_empty() || !checks {
+        return all.beside(&implement(aggregate, &all, &TokenStream::new()));
+    }
+    let checks = ignored::checks(cqrs, ignored, &all.type_());
+    if subject.is_generic() {
+        // Without arguments for the parameters nothing is known: rustc checks where the list is used.
+        return all.beside(&implement(aggregate, &all, &checks));
+    }
+    let implement = implement(aggregate, &all, &TokenStream::new());
+    all.beside(&quote!(#implement const _: () = { #checks };))
 }
 
-fn implement(aggregate: &Aggregate, all: &AllEvents) -> TokenStream {
-    let Aggregate { cqrs, subject, category, error, .. } = aggregate;
+fn implement(aggregate: &Aggregate, all: &AllEvents, checks: &TokenStream) -> TokenStream {
+    let Aggregate { cqrs, subject, category, error, ignored, .. } = aggregate;
+    let ignored = (!ignored.is_empty()).then(|| {
+        quote! {
+            const IGNORED: &'static [&'static ::core::primitive::str] = { #checks &[#(#ignored),*] };
+        }
+    });
     let event = all.type_();
     let event_type = all.associated();
     let dispatch = all.each(|event| apply(cqrs, event));
@@ -29,6 +45,7 @@ fn implement(aggregate: &Aggregate, all: &AllEvents) -> TokenStream {
         &quote! {
             const CATEGORY: &'static ::core::primitive::str = #category;
             #event_type
+            #ignored
             #error_type
 
             fn dispatch(&mut self, __event: #event) {

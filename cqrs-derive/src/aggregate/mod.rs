@@ -1,11 +1,12 @@
 //! `#[derive(Aggregate)]`.
 
 mod expand;
+mod ignored;
 mod parse;
 mod shape;
 
 use proc_macro2::TokenStream;
-use syn::{DeriveInput, Path, Type};
+use syn::{DeriveInput, LitStr, Path, Type};
 
 use crate::errors::Errors;
 use crate::subject::Subject;
@@ -13,7 +14,8 @@ use crate::subject::Subject;
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let mut errors = Errors::default();
     let mut tokens = match parse::aggregate(input, &mut errors) {
-        Some(aggregate) => expand::aggregate(&aggregate),
+        // What is known to be wrong needs no check by the compiler.
+        Some(aggregate) => expand::aggregate(&aggregate, errors.is_empty()),
         None => TokenStream::new(),
     };
     tokens.extend(errors.into_tokens());
@@ -30,6 +32,8 @@ struct Aggregate {
     events: Vec<Type>,
     error: Type,
     snapshots: Option<Snapshots>,
+    /// Stored names that mean nothing any more, each once.
+    ignored: Vec<LitStr>,
 }
 
 struct Snapshots {

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Data, DeriveInput, Field, LitStr, Path, Type};
 
-use super::{Aggregate, Policy, Snapshots, shape};
+use super::{Aggregate, Policy, Snapshots, ignored, shape};
 use crate::attr::{self, Key, Slot, Table};
 use crate::errors::Errors;
 use crate::events::{self, Question};
@@ -20,11 +20,16 @@ const ON_TYPE: Table = Table {
         ("category", "category = \"account\""),
         ("error", "error = AccountError"),
         ("snapshot", "snapshot(every = 100)"),
+        ("ignore", "ignore(\"account.audited\")"),
         ("crate", "crate = some::path"),
     ],
     misplaced: &[
         ("event", "write `events(…)`, also for one type"),
         ("name", "the name of the streams is the `category`"),
+        (
+            "ignored",
+            "write `ignore(…)`, with the stored names of events that mean nothing to it any more",
+        ),
     ],
 };
 
@@ -43,6 +48,7 @@ struct Options {
     events: Slot<TokenStream>,
     error: Slot<Type>,
     snapshot: Slot<SnapshotOptions>,
+    ignore: Slot<Vec<LitStr>>,
     crate_path: Slot<Path>,
 }
 
@@ -70,6 +76,10 @@ pub(super) fn aggregate(input: &DeriveInput, errors: &mut Errors) -> Option<Aggr
                 let value = snapshot_options(key, input, errors)?;
                 options.snapshot.set(key, value, errors);
             }
+            "ignore" => {
+                let names = ignored::read(key, key.list(input)?, errors);
+                options.ignore.set(key, names, errors);
+            }
             _ => options.crate_path.set(key, key.path(input)?, errors),
         }
         Ok(())
@@ -83,6 +93,7 @@ pub(super) fn aggregate(input: &DeriveInput, errors: &mut Errors) -> Option<Aggr
         events: events::listed(&options.events, &WHICH_EVENTS, &subject, errors),
         error: options.error.take().unwrap_or_else(infallible),
         snapshots: snapshots(&options.snapshot, input, errors),
+        ignored: options.ignore.take().unwrap_or_default(),
         subject,
     })
 }

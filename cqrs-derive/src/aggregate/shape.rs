@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use syn::{Attribute, Data, DeriveInput, Fields};
 
 use crate::names;
+use crate::serde_attr;
 use crate::text::text;
 
 /// Version, names, types and serde attributes: what decides how the state is written. Comments and other attributes
@@ -42,10 +43,9 @@ fn add_fields(shape: &mut String, fields: &Fields) {
 }
 
 fn add_attributes(shape: &mut String, attributes: &[Attribute]) {
-    for attribute in attributes {
-        if attribute.path().is_ident("serde") {
-            let _ = write!(shape, "#[{}] ", text(&attribute.meta));
-        }
+    let written = serde_attr::written(attributes);
+    if !written.is_empty() {
+        let _ = write!(shape, "{written} ");
     }
 }
 

@@ -6,6 +6,7 @@ use syn::Type;
 use syn::spanned::Spanned as _;
 
 use super::{Command, Id, Route, Variant};
+use crate::describe;
 use crate::message;
 use crate::subject::{associated, located, moved};
 
@@ -91,6 +92,7 @@ fn implement(
             }
         }
     });
+    let describe = describe::describe(cqrs, &command.described);
     subject.implement(
         &quote!(#cqrs::Command),
         bounds,
@@ -100,6 +102,7 @@ fn implement(
             #error
             #route
             #name_of_variant
+            #describe
         },
     )
 }

@@ -6,6 +6,7 @@ mod parse;
 use proc_macro2::TokenStream;
 use syn::{DeriveInput, Ident, Member, Path, Type};
 
+use crate::describe::Described;
 use crate::errors::Errors;
 use crate::subject::Subject;
 
@@ -27,6 +28,8 @@ struct Command {
     /// The variants of an enum.
     variants: Vec<Variant>,
     route: Route,
+    /// The struct, or each variant of the enum.
+    described: Vec<Described>,
 }
 
 struct Variant {

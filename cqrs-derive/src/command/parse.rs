@@ -7,6 +7,7 @@ use syn::{Data, DeriveInput, Fields, LitStr, Member, Path, Type, parse_quote};
 
 use super::{Command, Id, Route, Variant};
 use crate::attr::{self, Slot, Table};
+use crate::describe::Described;
 use crate::errors::{Errors, nearest};
 use crate::message::{self, infallible};
 use crate::names;
@@ -69,6 +70,7 @@ pub(super) fn command(input: &DeriveInput, errors: &mut Errors) -> Option<Comman
     attr::refuse_on_fields("command", input, errors);
     let name = message::name(options.name.get(), &subject.name, errors);
     Some(Command {
+        described: Described::all(input, &subject),
         variants: variants(input, &name, errors),
         name,
         cqrs: cqrs_path(options.crate_path.take()),

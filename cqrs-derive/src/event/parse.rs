@@ -1,51 +1,16 @@
 //! Reads what `#[derive(Event)]` is on, and checks it.
 
-use std::collections::HashMap;
-
-use proc_macro2::Span;
-use quote::ToTokens;
 use syn::{Attribute, Data, DataEnum, DeriveInput, Fields, Ident, LitStr, Path};
 
-use super::{Event, EventType, Shape};
-use crate::attr::{self, Slot, Table};
+use super::options::{ON_ENUM, ON_STRUCT, ON_VARIANT, Options};
+use super::stored_names::{self, StoredNames};
+use super::{Event, EventType, History, Shape, Written, history};
+use crate::attr::{self, Slot};
+use crate::describe::Described;
 use crate::errors::Errors;
 use crate::names::{self, MAX_EVENT_TYPE_BYTES};
 use crate::serde_attr;
-use crate::subject::{Subject, cqrs_path};
-
-const ON_STRUCT: Table = Table {
-    attribute: "event",
-    known: &[
-        ("name", "name = \"account.opened\""),
-        ("version", "version = 2"),
-        ("crate", "crate = some::path"),
-    ],
-    misplaced: &[(
-        "prefix",
-        "a struct is one event type; write the whole name, as in `name = \"account.opened\"`",
-    )],
-};
-
-const ON_ENUM: Table = Table {
-    attribute: "event",
-    known: &[("prefix", "prefix = \"account\""), ("crate", "crate = some::path")],
-    misplaced: &[
-        (
-            "name",
-            "each variant is an event type of its own; write `prefix = \"account\"` here, or `name` on a variant",
-        ),
-        ("version", "each variant has its own version; write it on the variant that changed"),
-    ],
-};
-
-const ON_VARIANT: Table = Table {
-    attribute: "event",
-    known: &[("name", "name = \"opened\""), ("version", "version = 2")],
-    misplaced: &[
-        ("prefix", "the variants share one prefix; write it on the enum"),
-        ("crate", "write it on the enum"),
-    ],
-};
+use crate::subject::{Subject, cqrs_path, located};
 
 /// What changes how serde tells the variants of an enum apart, or replaces the enum by another type.
 const SERDE_ON_ENUM: &[(&str, &str)] = &[
@@ -75,70 +40,52 @@ const SERDE_ON_VARIANT: &[(&str, &str)] = &[
 const SKIPPED: &str = "every variant is an event type that must be stored and read back; remove it, or move what is \
                        never stored to another type";
 
-/// Options on the type itself.
-#[derive(Default)]
-struct Container {
-    name: Slot<LitStr>,
-    prefix: Slot<LitStr>,
-    version: Slot<u32>,
-    crate_path: Slot<Path>,
-}
-
 /// The event that `input` is; `None` if there is no way to make it one.
 pub(super) fn event(input: &DeriveInput, errors: &mut Errors) -> Option<Event> {
-    let table = match &input.data {
-        Data::Struct(_) => ON_STRUCT,
-        Data::Enum(_) => ON_ENUM,
-        Data::Union(data) => {
-            errors.at(data.union_token, "a union can't be an event: make it an enum");
-            return None;
-        }
-    };
+    if let Data::Union(data) = &input.data {
+        errors.at(data.union_token, "a union can't be an event: make it an enum");
+        return None;
+    }
     attr::refuse_on_fields("event", input, errors);
     let subject = Subject::of(input, "an event", errors);
-    let container = container(&table, &input.attrs, errors);
+    let mut crate_path = Slot::default();
     let shape = match &input.data {
-        Data::Enum(data) => enum_shape(input, data, &subject, &container, errors),
-        Data::Struct(data) => struct_shape(&data.fields, &subject, &container, errors),
+        Data::Enum(data) => enum_shape(input, data, &subject, &mut crate_path, errors),
+        Data::Struct(data) => struct_shape(input, &data.fields, &subject, &mut crate_path, errors),
         Data::Union(_) => return None,
     };
     Some(Event {
-        cqrs: cqrs_path(container.crate_path.take()),
+        cqrs: cqrs_path(crate_path.take()),
         serde: serde_attr::serde_path(&input.attrs),
+        described: Described::all(input, &subject),
         subject,
         shape,
     })
 }
 
-fn container(table: &Table, attributes: &[Attribute], errors: &mut Errors) -> Container {
-    let mut options = Container::default();
-    table.read(attributes, errors, |key, input, errors| {
+fn struct_shape(
+    input: &DeriveInput,
+    fields: &Fields,
+    subject: &Subject,
+    crate_path: &mut Slot<Path>,
+    errors: &mut Errors,
+) -> Shape {
+    let mut options = Options::default();
+    let before = errors.count();
+    ON_STRUCT.read(&input.attrs, errors, |key, input, errors| {
         match key.name {
-            "name" => options.name.set(key, key.text(input)?, errors),
-            "prefix" => options.prefix.set(key, key.text(input)?, errors),
-            "version" => options.version.set(key, key.version(input)?, errors),
-            _ => options.crate_path.set(key, key.path(input)?, errors),
+            "crate" => crate_path.set(key, key.path(input)?, errors),
+            _ => options.set(key, input, errors)?,
         }
         Ok(())
     });
-    options
-}
-
-fn struct_shape(
-    fields: &Fields,
-    subject: &Subject,
-    options: &Container,
-    errors: &mut Errors,
-) -> Shape {
+    let all_read = errors.count() == before;
     let name = match options.name.get() {
         Some(name) => name.value(),
         None => names::snake_case(&subject.name),
     };
-    match options.name.get() {
-        Some(given) => check_name(given, &name, errors),
-        None => check_name(&subject.ident, &name, errors),
-    }
-    let event_type = EventType { name, version: options.version.get().copied().unwrap_or(1) };
+    stored_names::check(&[stored_names(&subject.ident, &name, &options)], errors);
+    let event_type = event_type(name, options, all_read, errors);
     if fields.is_empty() { Shape::Empty(event_type) } else { Shape::Struct(event_type) }
 }
 
@@ -146,9 +93,17 @@ fn enum_shape(
     input: &DeriveInput,
     data: &DataEnum,
     subject: &Subject,
-    options: &Container,
+    crate_path: &mut Slot<Path>,
     errors: &mut Errors,
 ) -> Shape {
+    let mut prefix = Slot::default();
+    ON_ENUM.read(&input.attrs, errors, |key, input, errors| {
+        match key.name {
+            "prefix" => prefix.set(key, key.text(input)?, errors),
+            _ => crate_path.set(key, key.path(input)?, errors),
+        }
+        Ok(())
+    });
     if data.variants.is_empty() {
         errors.at(
             &input.ident,
@@ -156,51 +111,59 @@ fn enum_shape(
         );
     }
     refuse_serde(&input.attrs, SERDE_ON_ENUM, errors);
-    let prefix = prefix(subject, options, errors);
-    let mut taken = HashMap::new();
-    let variants = data.variants.iter().map(|variant| {
+    let prefix = whole_prefix(subject, &prefix, errors);
+    let mut variants = Vec::with_capacity(data.variants.len());
+    for variant in &data.variants {
         refuse_serde(&variant.attrs, SERDE_ON_VARIANT, errors);
-        let mut name = Slot::default();
-        let mut version = Slot::default();
-        ON_VARIANT.read(&variant.attrs, errors, |key, input, errors| {
-            match key.name {
-                "name" => name.set(key, key.text(input)?, errors),
-                _ => version.set(key, key.version(input)?, errors),
-            }
-            Ok(())
-        });
-        let own = match name.get() {
+        let mut options = Options::default();
+        let before = errors.count();
+        ON_VARIANT
+            .read(&variant.attrs, errors, |key, input, errors| options.set(key, input, errors));
+        let all_read = errors.count() == before;
+        let own = match options.name.get() {
             Some(name) => name.value(),
             None => names::snake_case(&names::plain(&variant.ident)),
         };
-        let whole = match &*prefix {
+        let name = match &*prefix {
             // An empty name is an error by itself, with or without a prefix.
             prefix if prefix.is_empty() || own.is_empty() => own,
             prefix => format!("{prefix}.{own}"),
         };
-        match name.get() {
-            Some(given) => check_name(given, &whole, errors),
-            None => check_name(&variant.ident, &whole, errors),
-        }
-        if let Some(first) = taken.insert(whole.clone(), &variant.ident) {
-            let message = format!(
-                "`{first}` has the stored name {whole:?} already: give one of the two another with \
-                 `#[event(name = \"…\")]`"
-            );
-            match name.get() {
-                Some(given) => errors.at(given, message),
-                None => errors.at(&variant.ident, message),
-            }
-        }
-        let event_type = EventType { name: whole, version: version.take().unwrap_or(1) };
-        (respanned(&variant.ident), event_type)
+        variants.push((&variant.ident, name, options, all_read));
+    }
+    let all_names =
+        variants.iter().map(|(ident, name, options, _)| stored_names(ident, name, options));
+    stored_names::check(&all_names.collect::<Vec<_>>(), errors);
+    let variants = variants.into_iter().map(|(ident, name, options, all_read)| {
+        (respanned(ident), event_type(name, options, all_read, errors))
     });
     Shape::Enum(variants.collect())
 }
 
+fn stored_names<'a>(ident: &'a Ident, name: &str, options: &'a Options) -> StoredNames<'a> {
+    StoredNames {
+        ident,
+        given: options.name.get(),
+        name: name.to_owned(),
+        aliases: options.aliases.iter().collect(),
+        sources: options.sources.iter().map(|source| &source.name).collect(),
+    }
+}
+
+/// The event type with this name. Where an option could not be read, what depends on it is not looked at.
+fn event_type(name: String, options: Options, all_read: bool, errors: &mut Errors) -> EventType {
+    let aliases = options.aliases.iter().map(LitStr::value).collect();
+    let history = if all_read {
+        history::history(options, errors)
+    } else {
+        History { version: 1, steps: Vec::new(), sources: Vec::new(), written: Written::AsItIs }
+    };
+    EventType { name, aliases, history }
+}
+
 /// What the stored names of the variants begin with: `account` for `AccountEvent`, unless it is given.
-fn prefix(subject: &Subject, options: &Container, errors: &mut Errors) -> String {
-    let (prefix, problem) = match options.prefix.get() {
+fn whole_prefix(subject: &Subject, given: &Slot<LitStr>, errors: &mut Errors) -> String {
+    let (prefix, problem) = match given.get() {
         Some(given) if given.value().is_empty() => return String::new(),
         Some(given) => (given.value(), names::problem(&given.value(), MAX_EVENT_TYPE_BYTES)),
         None => {
@@ -223,24 +186,12 @@ fn prefix(subject: &Subject, options: &Container, errors: &mut Errors) -> String
         }
         None => return prefix,
     };
-    match options.prefix.get() {
+    match given.get() {
         Some(given) => errors.at(given, mend),
         None => errors.at(&subject.ident, mend),
     }
     // Without the prefix, so that its mistake is not found in every name again.
     String::new()
-}
-
-fn check_name(at: impl ToTokens, name: &str, errors: &mut Errors) {
-    if let Some(problem) = names::problem(name, MAX_EVENT_TYPE_BYTES) {
-        errors.at(
-            at,
-            format_args!(
-                "{name:?} can't be the stored name of an event type: {problem}; write a name like \
-                 `#[event(name = \"opened\")]`"
-            ),
-        );
-    }
 }
 
 fn refuse_serde(attributes: &[Attribute], refused: &[(&str, &str)], errors: &mut Errors) {
@@ -255,6 +206,6 @@ fn refuse_serde(attributes: &[Attribute], refused: &[(&str, &str)], errors: &mut
 /// The name of a variant as generated code uses it: lints that look at the user's code don't look there.
 fn respanned(ident: &Ident) -> Ident {
     let mut ident = ident.clone();
-    ident.set_span(Span::call_site().located_at(ident.span()));
+    ident.set_span(located(ident.span()));
     ident
 }

@@ -6,6 +6,7 @@ use syn::punctuated::Punctuated;
 use syn::{Token, Type};
 
 use crate::attr::Slot;
+use crate::bare;
 use crate::errors::Errors;
 use crate::subject::Subject;
 use crate::text::text;
@@ -47,7 +48,7 @@ pub(crate) fn listed(
     };
     let mut listed: Vec<(String, Type)> = Vec::new();
     for event in types {
-        let event = bare(event);
+        let event = bare::type_(&event).clone();
         let text = text(&event);
         if !matches!(event, Type::Path(_)) {
             errors.at(&event, format_args!("this can't be an event: {MEND}"));
@@ -66,13 +67,4 @@ pub(crate) fn listed(
         }
     }
     listed.into_iter().map(|(_, event)| event).collect()
-}
-
-/// The type without the parentheses and invisible groups around it.
-fn bare(event: Type) -> Type {
-    match event {
-        Type::Group(group) => bare(*group.elem),
-        Type::Paren(paren) => bare(*paren.elem),
-        event => event,
-    }
 }

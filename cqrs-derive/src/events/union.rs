@@ -7,6 +7,7 @@ use syn::{Path, Type};
 
 use super::bounds;
 use crate::subject::{Subject, located};
+use crate::text::shown;
 
 /// Array lengths can't be computed from types with parameters, so that there the array of all event types has this
 /// length and the slice of it that is in use is given out.
@@ -130,17 +131,15 @@ impl<'a> Union<'a> {
 
                 fn decode(
                     __event: &#cqrs::RecordedEvent,
-                ) -> ::core::result::Result<Self, #cqrs::DecodeError> {
-                    #(if <#events as #cqrs::Event>::knows(&__event.event_type) {
-                        return ::core::result::Result::map(
-                            <#events as #cqrs::Event>::decode(__event),
-                            <Self as ::core::convert::From<#events>>::from,
-                        );
-                    })*
-                    ::core::result::Result::Err(#cqrs::__private::unknown_type(
+                ) -> ::core::result::Result<#cqrs::Decoded<Self>, #cqrs::DecodeError> {
+                    #cqrs::__private::decode_union(
                         __event,
-                        <Self as #cqrs::Event>::TYPES,
-                    ))
+                        const { &[#(#cqrs::__private::UnionMember::<Self>::of::<#events>()),*] },
+                    )
+                }
+
+                fn describe<__D: #cqrs::__private::Describe>(__to: &mut __D) {
+                    #(<#events as #cqrs::Event>::describe(__to);)*
                 }
             }
         }
@@ -185,10 +184,11 @@ impl<'a> Union<'a> {
         let pairs = events.iter().enumerate().flat_map(|(index, second)| {
             events[..index].iter().map(move |first| {
                 let message = format!(
-                    "`{}` has an event type with a stored name that `{}` has as well: give one of the two another \
-                     with `#[event(name = \"…\")]`",
-                    shown(second),
-                    shown(first),
+                    "`{}` and `{}` would both be read from events of one stored name, which is the name or an alias of \
+                     an event type in one of the two: give one another name with `#[event(name = \"…\")]`, or remove \
+                     the `alias` or `from` with that name from the other",
+                    in_message(second),
+                    in_message(first),
                 );
                 let at = located(second.span());
                 quote_spanned! {at=>
@@ -214,11 +214,8 @@ impl<'a> Union<'a> {
 }
 
 /// A type as it stands in a message, with braces as `panic!` wants them.
-fn shown(event: &Type) -> String {
-    let text = event.to_token_stream().to_string();
-    let text = text.replace(" :: ", "::").replace(":: ", "::");
-    let text = text.replace(" < ", "<").replace(" >", ">").replace(" ,", ",");
-    text.replace('{', "{{").replace('}', "}}")
+fn in_message(event: &Type) -> String {
+    shown(event).replace('{', "{{").replace('}', "}}")
 }
 
 /// The tokens as if the macro had made them: lints that look at the user's code don't look there.

@@ -66,7 +66,7 @@ mod names_taken {
 
     use ::cqrs::{
         Aggregate as DeriveAggregate, Command, Event as DeriveEvent,
-        Projection as DeriveProjection, Query, View as DeriveView,
+        Projection as DeriveProjection, Query, Upcast as DeriveUpcast, View as DeriveView,
     };
     use ::std::clone::Clone;
     use ::std::default::Default;
@@ -93,6 +93,14 @@ mod names_taken {
     struct ColumnError;
     struct E0;
     struct E1;
+    struct Decoded;
+    struct Probe;
+    struct Field;
+    struct UpcastStep;
+    struct D;
+    trait Upcast {}
+    trait Into {}
+    trait Describe {}
     trait Send {}
     trait Sync {}
     trait Apply {}
@@ -148,6 +156,51 @@ mod names_taken {
     #[event(name = "unit")]
     pub(super) struct Unit;
 
+    #[derive(::serde::Serialize, ::serde::Deserialize, DeriveEvent)]
+    #[event(
+        name = "history",
+        version = 5,
+        upcast(1 => type History, 2 => type Link, 3 => step, 4 => type Step),
+        from("source", upcast(1 => step), into = 4),
+        write_version = 4,
+        downcast(5 => step)
+    )]
+    pub(super) struct Past {
+        content: ::core::primitive::u8,
+    }
+
+    #[derive(::serde::Deserialize, DeriveUpcast)]
+    #[upcast(into = Link)]
+    struct History {}
+
+    #[derive(::serde::Serialize, ::serde::Deserialize, DeriveUpcast)]
+    #[upcast(into = Link)]
+    struct Link {}
+
+    #[derive(::serde::Deserialize, DeriveUpcast)]
+    #[upcast(try_into = ::std::vec::Vec<Past>)]
+    struct Step {}
+
+    impl ::core::convert::From<History> for Link {
+        fn from(_: History) -> Self {
+            Self {}
+        }
+    }
+
+    impl ::core::convert::From<Step> for ::std::vec::Vec<Past> {
+        fn from(_: Step) -> Self {
+            ::std::vec![Past { content: 1 }]
+        }
+    }
+
+    fn step(draft: &mut ::cqrs::Draft) -> ::core::result::Result<(), ::cqrs::UpcastError> {
+        draft.default("content", &1)
+    }
+
+    #[derive(DeriveEvent)]
+    #[event(name = "retired", retired)]
+    pub(super) struct Retired;
+
     #[derive(
         Clone,
         Default,
@@ -156,7 +209,7 @@ mod names_taken {
         ::serde::Deserialize,
         DeriveAggregate,
     )]
-    #[aggregate(events(Event, Other<T>, Unit), snapshot(every = 2))]
+    #[aggregate(events(Event, Other<T>, Unit), snapshot(every = 2), ignore("ignored"))]
     pub(super) struct Aggregate<T> {
         content: T,
     }
@@ -369,15 +422,38 @@ mod renamed {
 
 /// Types made by a macro, from what it is given.
 macro_rules! domain {
-    ($module:ident, $prefix:literal, $version:literal, $variant:ident, $event:ty, $id:ident: $id_type:ty, $column:literal) => {
+    ($module:ident, $prefix:literal, $version:literal, $variant:ident, $event:ty, $id:ident: $id_type:ty, $column:literal, $step:path, $old:ty, $alias:literal) => {
         mod $module {
             use cqrs::{Aggregate, Apply, Command, Event, Projection, View};
 
             #[derive(serde::Serialize, serde::Deserialize, Event)]
             #[event(prefix = $prefix)]
             pub(super) enum Made {
-                #[event(version = $version)]
+                #[event(
+                    version = $version,
+                    alias = $alias,
+                    upcast(1 => $step, 2 => $step, 3 => type $old),
+                    from("source", upcast(1 => $step), into = $version),
+                    write_version = 3,
+                    downcast($version => $step)
+                )]
                 $variant { $id: String },
+            }
+
+            #[derive(serde::Deserialize, cqrs::Upcast)]
+            #[upcast(into = $event)]
+            struct Old {
+                $id: String,
+            }
+
+            impl From<Old> for Made {
+                fn from(old: Old) -> Self {
+                    Self::$variant { $id: old.$id }
+                }
+            }
+
+            fn same(draft: &mut cqrs::Draft) -> Result<(), cqrs::UpcastError> {
+                draft.default("key", "k")
             }
 
             #[derive(Default, Aggregate)]
@@ -440,7 +516,7 @@ macro_rules! domain {
     };
 }
 
-domain!(made, "made", 4, Opened, Made, key: String, "column");
+domain!(made, "made", 4, Opened, Made, key: String, "column", same, Old, "alias");
 
 #[test]
 fn no_name_of_the_user_is_in_the_way() {
@@ -451,6 +527,8 @@ fn no_name_of_the_user_is_in_the_way() {
 
     assert_eq!(<names_taken::Event as cqrs::Event>::TYPES[0].name, "event.types");
     assert_eq!(names_taken::Aggregate::<u8>::CATEGORY, "aggregate");
+    assert!(crate::decode::<names_taken::Past>("history", 4, "{}").is_ok());
+    assert!(cqrs::Event::event_type(&names_taken::Retired).is_retired);
     assert_eq!(names_taken::Carry::NAME, "Carry");
     assert_eq!(names_taken::Ask::NAME, "Ask");
     assert_eq!(names_taken::Projection::<u8>::NAME, "projection");

@@ -4,11 +4,15 @@
 
 mod aggregates;
 mod commands;
+mod descriptions;
 mod events;
 mod hygiene;
 mod projections;
+mod sources;
 mod ui;
+mod upcasting;
 mod views;
+mod writing;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -46,5 +50,16 @@ fn decode<E: Event>(
     version: u32,
     payload: &str,
 ) -> Result<E, DecodeError> {
-    E::decode(&raw(event_type, version, payload))
+    let mut events = decode_all::<E>(event_type, version, payload)?;
+    assert_eq!(events.len(), 1);
+    Ok(events.remove(0))
+}
+
+/// All that becomes of the stored event.
+fn decode_all<E: Event>(
+    event_type: &'static str,
+    version: u32,
+    payload: &str,
+) -> Result<Vec<E>, DecodeError> {
+    Ok(E::decode(&raw(event_type, version, payload))?.into_iter().collect())
 }

@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use cqrs::{
-    Append, BoxError, DecodeReason, Event, EventId, EventStore as _, ExpectedVersion,
+    Append, BoxError, DecodeReason, Draft, Event, EventId, EventStore as _, ExpectedVersion,
     Maintain as _, MemoryModel, MemoryStore, MemoryTransaction, NewEvent, Position, Project,
-    Projection, ProjectionId, Projector, Received, StreamId, Transaction,
+    Projection, ProjectionId, Projector, Received, StreamId, Transaction, UpcastError,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +16,14 @@ use crate::{decode, metadata};
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 enum AccountEvent {
     Deposited(i64),
-    #[event(version = 2)]
+    #[event(version = 2, upcast(1 => cents_of_amount))]
     Withdrawn {
         cents: i64,
     },
+}
+
+fn cents_of_amount(draft: &mut Draft) -> Result<(), UpcastError> {
+    draft.rename("amount", "cents")
 }
 
 /// What several categories have in common.
@@ -351,6 +355,6 @@ fn g11_an_event_of_none_of_the_listed_types_is_an_error_that_lists_all() {
     let error = decode::<All>("account.gone", 1, "{}").err().unwrap();
     assert!(matches!(
         error.reason,
-        DecodeReason::UnknownType { known } if known == All::TYPES
+        DecodeReason::UnknownType { known, .. } if known == All::TYPES
     ));
 }

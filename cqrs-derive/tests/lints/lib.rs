@@ -379,6 +379,138 @@ pub mod views {
     }
 }
 
+/// Events with a history.
+#[expect(clippy::single_call_fn, reason = "a step of an upcaster is a function")]
+pub mod history {
+    use cqrs::{Aggregate, Apply, Draft, Event, RecordedEvent, Upcast, UpcastError};
+    use serde::{Deserialize, Serialize};
+
+    /// Events of a door.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+    #[event(prefix = "door")]
+    #[serde(rename_all_fields = "camelCase")]
+    #[non_exhaustive]
+    pub enum DoorEvent {
+        /// It was opened.
+        #[event(alias = "door.unlocked", from("door.replaced", upcast(1 => opener_alone)))]
+        Opened {
+            /// By whom.
+            #[serde(default, skip_serializing_if = "String::is_empty")]
+            opened_by: String,
+        },
+        /// It was painted.
+        #[event(
+            version = 4,
+            upcast(1 => type PaintedV1, 2 => type PaintedV2, 3 => with_stream),
+            write_version = 2,
+            downcast(3 => back::without_colour, 4 => back::without_stream)
+        )]
+        Painted(
+            /// In which colour.
+            Colour,
+        ),
+        /// No longer written.
+        #[event(retired, version = 2, upcast(1 => type HungV1))]
+        Hung,
+    }
+
+    /// A colour.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[non_exhaustive]
+    pub struct Colour {
+        /// Its name.
+        pub name: String,
+    }
+
+    #[derive(Deserialize, Upcast)]
+    #[upcast(into = PaintedV2)]
+    struct PaintedV1(String);
+
+    #[derive(Deserialize, Upcast)]
+    #[upcast(try_into = Option<Colour>)]
+    struct PaintedV2 {
+        name: String,
+    }
+
+    impl From<PaintedV1> for PaintedV2 {
+        #[inline]
+        fn from(old: PaintedV1) -> Self {
+            Self { name: old.0 }
+        }
+    }
+
+    impl TryFrom<PaintedV2> for Option<Colour> {
+        type Error = UpcastError;
+
+        #[inline]
+        fn try_from(old: PaintedV2) -> Result<Self, UpcastError> {
+            if old.name.len() == 1 {
+                return Err(UpcastError::other("one letter is no colour"));
+            }
+            Ok((!old.name.is_empty()).then_some(Colour { name: old.name }))
+        }
+    }
+
+    #[derive(Deserialize, Upcast)]
+    #[upcast(into = DoorEvent)]
+    struct HungV1 {}
+
+    impl From<HungV1> for DoorEvent {
+        #[inline]
+        fn from(HungV1 {}: HungV1) -> Self {
+            Self::Hung
+        }
+    }
+
+    fn opener_alone(draft: &mut Draft) -> Result<(), UpcastError> {
+        draft.rename("by", "openedBy")
+    }
+
+    fn with_stream(draft: &mut Draft, event: &RecordedEvent) -> Result<(), UpcastError> {
+        draft.set("stream", &event.stream.to_string())
+    }
+
+    mod back {
+        use super::{Draft, UpcastError};
+
+        pub(super) fn without_colour(draft: &mut Draft) -> Result<(), UpcastError> {
+            draft.remove("colour")
+        }
+
+        pub(super) fn without_stream(draft: &mut Draft) -> Result<(), UpcastError> {
+            draft.remove("stream")
+        }
+    }
+
+    /// No longer written.
+    #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Event)]
+    #[event(name = "door.weighed", retired)]
+    #[non_exhaustive]
+    pub struct Weighed<Unit> {
+        /// How heavy it is.
+        pub weight: Unit,
+        /// When, in the old calendar.
+        #[deprecated = "nobody asks for it"]
+        pub day: u32,
+    }
+
+    /// A door.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Aggregate)]
+    #[aggregate(events(DoorEvent, Weighed<u32>), ignore("door.oiled", "door.dusted"))]
+    #[non_exhaustive]
+    pub struct Door;
+
+    impl Apply<DoorEvent> for Door {
+        #[inline]
+        fn apply(&mut self, _: DoorEvent) {}
+    }
+
+    impl Apply<Weighed<u32>> for Door {
+        #[inline]
+        fn apply(&mut self, _: Weighed<u32>) {}
+    }
+}
+
 /// What is still read but no longer written.
 #[allow(
     clippy::allow_attributes,

@@ -43,6 +43,7 @@ pub(super) async fn share(
         sqlx::query(include_str!("../../sql/share.sql"))
             .bind(projection.name)
             .bind(i64::from(projection.version))
+            .bind(&projection.events)
             .bind(member.id)
             .bind(&label)
             .bind(milliseconds(member.time))

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    BoxError, Commit, Lease, Member, Opened, Parked, ProjectionId, ReadModel, Setup, Share,
-    StoreError, StreamId,
+    BoxError, Commit, Lease, Member, Opened, Parked, Position, ProjectionId, ReadModel, Setup,
+    Share, StoreError, StreamId,
 };
 use sqlx::postgres::PgRow;
 use sqlx::{Error, PgPool, PgTransaction, Row};
@@ -146,6 +146,15 @@ impl ReadModel for PostgresModel {
         setup: &Setup<'_>,
     ) -> Result<Opened, StoreError> {
         versions::open(&self.connections, projection, setup).await
+    }
+
+    async fn adopt(
+        &self,
+        projection: &ProjectionId,
+        events_before: &str,
+        through: Position,
+    ) -> Result<bool, StoreError> {
+        versions::adopt(&self.connections, projection, events_before, through).await
     }
 
     /// As for every read model. Its transactions have connections of their own, as many as run at the same time, made

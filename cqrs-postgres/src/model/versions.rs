@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cqrs_core::{Opened, ProjectionId, Setup, StoreError, StoreErrorKind};
+use cqrs_core::{Opened, Position, ProjectionId, Setup, StoreError, StoreErrorKind};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Error, PgTransaction, Row};
 
@@ -38,6 +38,26 @@ pub(super) async fn open(
         return Ok(opened);
     }
     making.make(versions.iter().find(|version| version.in_service)).await
+}
+
+pub(super) async fn adopt(
+    connections: &Connections,
+    projection: &ProjectionId,
+    events_before: &str,
+    through: Position,
+) -> Result<bool, StoreError> {
+    let doing = format!("adopting projection {projection} for other events");
+    let rows = connections.fetch(&doing, || {
+        sqlx::query(include_str!("../../sql/adopt.sql"))
+            .bind(projection.name)
+            .bind(i64::from(projection.version))
+            .bind(&projection.events)
+            .bind(events_before)
+            .bind(saturate(through.get()))
+    });
+    let rows = rows.await?;
+    let is_adopted = only(&rows).and_then(|row| row.try_get("is_adopted"));
+    is_adopted.map_err(|error| store_error(&doing, error))
 }
 
 /// A version that is there.

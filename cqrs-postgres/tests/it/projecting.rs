@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cqrs_core::{
-    Append, AppendError, BoxError, DecodeError, EncodeError, Event, EventId, EventStore, EventType,
-    ExpectedVersion, Maintain, OnChange, Payload, Position, Projection, Projections, Projector,
-    PutInService, Received, RecordedEvent, Rows, Running, Stopped, slot_of,
+    Append, AppendError, BoxError, DecodeError, Decoded, EncodeError, Event, EventId, EventStore,
+    EventType, ExpectedVersion, Maintain, OnChange, Payload, Position, Projection, Projections,
+    Projector, PutInService, Received, RecordedEvent, Rows, Running, Stopped, slot_of,
 };
 use cqrs_postgres::{PostgresModel, PostgresStore};
 use cqrs_test_harness::Server;
@@ -35,8 +35,8 @@ impl Event for Deposited {
         Payload::of(&1)
     }
 
-    fn decode(_: &RecordedEvent) -> Result<Self, DecodeError> {
-        Ok(Self)
+    fn decode(_: &RecordedEvent) -> Result<Decoded<Self>, DecodeError> {
+        Ok(Self.into())
     }
 }
 

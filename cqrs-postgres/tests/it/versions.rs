@@ -337,6 +337,30 @@ async fn who_is_behind_waits_for_nobody() {
     assert_eq!(model.put_in_service("balances", 2, true).await.unwrap(), behind);
 }
 
+/// A batch for fewer events whose commit has begun counts as one that is seen.
+#[tokio::test]
+async fn g10_an_adoption_waits_for_a_commit_that_has_begun() {
+    const WAITING: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity \
+                           WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    let (model, _database) = two("adopted").await;
+    assert!(commit(&model, 1, 7, 5).await);
+    let adopt = |through| {
+        let (model, before) = (model.clone(), balances(1).events);
+        let wider = ProjectionId { events: format!("{before} more"), ..balances(1) };
+        async move { model.adopt(&wider, &before, Position::new(through)).await.unwrap() }
+    };
+    let mut committing = model.pool().begin().await.unwrap();
+    let moving = query("UPDATE cqrs.checkpoints SET position = 9 WHERE version = 1");
+    moving.execute(&mut *committing).await.unwrap();
+    let adopting = tokio::spawn(adopt(5));
+    while !query_scalar::<_, bool>(WAITING).fetch_one(model.pool()).await.unwrap() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    committing.commit().await.unwrap();
+    assert!(!adopting.await.unwrap(), "adopted without what was committed meanwhile");
+    assert!(adopt(9).await);
+}
+
 /// Batches of both versions, and versions that change places all the time: there are no deadlocks, and what is
 /// committed is where it belongs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

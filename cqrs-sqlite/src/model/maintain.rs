@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Maintain, Parked, ParkedRequest, Position, ProjectionState, PutInService, StoreError,
-    StoreErrorKind, StreamId,
+    Maintain, Parked, ParkedRequest, Position, ProjectionId, ProjectionState, PutInService,
+    StoreError, StoreErrorKind, StreamId,
 };
 use sqlx::{Row, query};
 
@@ -72,7 +72,11 @@ impl Maintain for SqliteModel {
             );
             return Err(StoreError::new(StoreErrorKind::InvalidInput, context));
         }
-        let rescaled = self.change(name, version, |stored| stored.rescale(slots)).await;
+        let rescale = |stored: &mut Stored| {
+            stored.rescale(slots);
+            true
+        };
+        let rescaled = self.change(name, version, rescale).await;
         rescaled.map_err(|failed| {
             failed.while_doing(&format!("rescaling version {version} of projection `{name}`"))
         })
@@ -158,11 +162,12 @@ impl SqliteModel {
         Ok(before.map(|before| Change { before, transaction, _live: live }))
     }
 
+    /// Changes a version; false, with nothing changed, if there is none, or `change` tells so.
     async fn change(
         &self,
         name: &str,
         version: u32,
-        change: impl FnOnce(&mut Stored),
+        change: impl FnOnce(&mut Stored) -> bool,
     ) -> Result<bool, Failure> {
         let Some(Change { before, mut transaction, _live }) =
             self.begin_change(name, version).await?
@@ -170,10 +175,25 @@ impl SqliteModel {
             return Ok(false);
         };
         let mut after = before.clone();
-        change(&mut after);
+        if !change(&mut after) {
+            return Ok(false);
+        }
         after.save(&mut transaction, &before).await?;
         transaction.commit().await?;
         Ok(true)
+    }
+
+    /// Has a version go on with other events; see [`ReadModel::adopt`](cqrs_core::ReadModel::adopt).
+    pub(super) async fn adopt_for(
+        &self,
+        projection: &ProjectionId,
+        events_before: &str,
+        through: Position,
+    ) -> Result<bool, Failure> {
+        let ProjectionId { name, version, ref events } = *projection;
+        let adopt =
+            |stored: &mut Stored| stored.events == events_before && stored.adopt(events, through);
+        self.change(name, version, adopt).await
     }
 
     /// All versions; nothing if one has changed its place meanwhile.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    BoxError, Commit, Lease, Member, Opened, Parked, ProjectionId, ReadModel, Setup, Share,
-    StoreError, StoreErrorKind, StreamId,
+    BoxError, Commit, Lease, Member, Opened, Parked, Position, ProjectionId, ReadModel, Setup,
+    Share, StoreError, StoreErrorKind, StreamId,
 };
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, Transaction};
@@ -161,6 +161,17 @@ impl ReadModel for SqliteModel {
         setup: &Setup<'_>,
     ) -> Result<Opened, StoreError> {
         open::open(self, projection, setup).await
+    }
+
+    async fn adopt(
+        &self,
+        projection: &ProjectionId,
+        events_before: &str,
+        through: Position,
+    ) -> Result<bool, StoreError> {
+        let doing = || format!("adopting projection {projection} for other events");
+        let adopted = self.adopt_for(projection, events_before, through).await;
+        adopted.map_err(|failed| failed.while_doing(&doing()))
     }
 
     async fn beside(&self, projection: &ProjectionId) -> Result<Self, StoreError> {

@@ -20,8 +20,10 @@ pub(super) async fn share(
     for _ in 0..ATTEMPTS {
         let place = model.find(name, version).await.map_err(failed)?;
         let Some(place) = place else { return Ok(None) };
-        if let Some(share) = share_in(model, &place, projection, member).await.map_err(failed)? {
-            return Ok(Some(share));
+        match share_in(model, &place, projection, member).await.map_err(failed)? {
+            Settled::Share(share) => return Ok(Some(share)),
+            Settled::OtherEvents => return Ok(None),
+            Settled::Left => {}
         }
         // It has left for another file, or is on the way. A file that was deleted is nowhere.
         if !model.is_live(&place) && !recall(model, &place, name, version).await.map_err(failed)? {
@@ -31,35 +33,51 @@ pub(super) async fn share(
     Err(restless(&doing()))
 }
 
-/// Settles a share in the file where the version was found a moment ago; nothing if it is not there any more.
+/// What came of settling a share in a file.
+enum Settled {
+    Share(Share),
+    /// The version is made from other events than the member wants.
+    OtherEvents,
+    /// The version is not there any more.
+    Left,
+}
+
+/// Settles a share in the file where the version was found a moment ago.
 async fn share_in(
     model: &SqliteModel,
     place: &Place,
     projection: &ProjectionId,
     member: &Member<'_>,
-) -> Result<Option<Share>, Failure> {
-    let ProjectionId { name, version, .. } = *projection;
+) -> Result<Settled, Failure> {
+    let ProjectionId { name, version, ref events } = *projection;
     if member.leases.is_empty() {
         // Without the lock first: who stands by has nothing to write most of the time.
         let stored = Stored::load(&place.readers, name, version).await?;
-        if let Some(before) = stored.filter(|stored| !stored.is_leaving) {
+        if let Some(before) = stored.filter(|stored| !stored.is_leaving && stored.events == *events)
+        {
             let mut after = before.clone();
             let leases = after.share(member, now());
             if after == before {
                 let parked = parked::parked(&place.readers, name, version).await?;
-                return Ok(Some(after.told(leases, model.is_live(place), parked)));
+                let share = after.told(leases, model.is_live(place), parked);
+                return Ok(Settled::Share(share));
             }
         }
     }
     let mut transaction = place.begin().await?;
     let stored = Stored::load(&mut *transaction, name, version).await?;
-    let Some(before) = stored.filter(|stored| !stored.is_leaving) else { return Ok(None) };
+    let Some(before) = stored.filter(|stored| !stored.is_leaving) else {
+        return Ok(Settled::Left);
+    };
+    if before.events != *events {
+        return Ok(Settled::OtherEvents);
+    }
     let mut after = before.clone();
     let leases = after.share(member, now());
     after.save(&mut transaction, &before).await?;
     let parked = parked::parked(&mut *transaction, name, version).await?;
     transaction.commit().await?;
-    Ok(Some(after.told(leases, model.is_live(place), parked)))
+    Ok(Settled::Share(after.told(leases, model.is_live(place), parked)))
 }
 
 /// Has a version stay in its file whose way to another one has ended with a crash, or waits for the end of that way;
@@ -181,6 +199,17 @@ impl Stored {
                 slot.give_back();
             }
         }
+    }
+
+    /// Goes on with these events, unless a checkpoint is beyond this position.
+    pub(super) fn adopt(&mut self, events: &str, through: Position) -> bool {
+        if self.furthest() > through {
+            return false;
+        }
+        events.clone_into(&mut self.events);
+        self.void_leases();
+        self.members.clear();
+        true
     }
 
     pub(super) fn rescale(&mut self, slots: u32) {

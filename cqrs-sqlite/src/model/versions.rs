@@ -119,10 +119,11 @@ impl Stored {
         before: &Self,
     ) -> Result<(), sqlx::Error> {
         let head = |of: &Self| (of.replays_to, of.rescaling, of.is_leaving);
-        if head(self) != head(before) {
+        if head(self) != head(before) || self.events != before.events {
             query(include_str!("../../sql/save_version.sql"))
                 .bind(&self.name)
                 .bind(self.version)
+                .bind(&self.events)
                 .bind(rows::integer(self.replays_to.get()))
                 .bind(self.rescaling.map(|(slots, _)| slots))
                 .bind(self.rescaling.map(|(_, barrier)| rows::integer(barrier.get())))

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cqrs_core::{
-    BoxError, DecodeError, EncodeError, Event, EventId, EventStore, EventType, Maintain, Payload,
-    Phase, Position, Projection, ProjectionState, Projections, Projector, Received, RecordedEvent,
-    Running, Stopped,
+    BoxError, DecodeError, Decoded, EncodeError, Event, EventId, EventStore, EventType, Maintain,
+    Payload, Phase, Position, Projection, ProjectionState, Projections, Projector, Received,
+    RecordedEvent, Running, Stopped,
 };
 use cqrs_sqlite::{SqliteModel, SqliteStore, SqliteTransaction};
 use sqlx::{query, query_as, query_scalar};
@@ -35,8 +35,8 @@ impl Event for Marked {
         Payload::of(&1)
     }
 
-    fn decode(_: &RecordedEvent) -> Result<Self, DecodeError> {
-        Ok(Self)
+    fn decode(_: &RecordedEvent) -> Result<Decoded<Self>, DecodeError> {
+        Ok(Self.into())
     }
 }
 

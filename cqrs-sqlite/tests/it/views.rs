@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use cqrs_core::{
-    BoxError, Column, ColumnError, ColumnInfo, ColumnType, DecodeError, EncodeError, Event,
-    EventType, Payload, ReadModel, Received, RecordedEvent, Rows, StoreErrorKind, Table, Value,
-    View,
+    BoxError, Column, ColumnError, ColumnInfo, ColumnType, DecodeError, Decoded, EncodeError,
+    Event, EventType, Payload, ReadModel, Received, RecordedEvent, Rows, StoreErrorKind, Table,
+    Value, View,
 };
 use cqrs_sqlite::{SqliteModel, from_row};
 use sqlx::{AssertSqlSafe, Row, query, query_scalar, raw_sql};
@@ -27,8 +27,8 @@ impl Event for Nothing {
         Payload::of(&())
     }
 
-    fn decode(_: &RecordedEvent) -> Result<Self, DecodeError> {
-        Ok(Self)
+    fn decode(_: &RecordedEvent) -> Result<Decoded<Self>, DecodeError> {
+        Ok(Self.into())
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use cqrs_core::{
-    Aggregate, AggregateCommand, Command, Event, EventId, Handle as _, IntoEvents, Metadata,
-    NewEvent, Position, RecordedEvent, StreamId, Version, emit,
+    Aggregate, AggregateCommand, Command, Decoded, Event, EventId, EventType, Handle as _,
+    IntoEvents, Metadata, NewEvent, Position, RecordedEvent, StreamId, Version, emit,
 };
 
 use self::report::{Events, Form, difference, indented};
@@ -47,9 +47,9 @@ impl<G> Given<G> {
         let (mut forms, mut version) = (Vec::new(), 0);
         for event in &events {
             version += 1;
-            let (form, event) = read_back::<C::Aggregate>("a given event", event, version);
+            let (form, events) = read_back::<C::Aggregate>("a given event", event, version);
             forms.push(form);
-            state.dispatch(event);
+            events.into_iter().for_each(|event| state.dispatch(event));
         }
         let outcome = match state.handle(command) {
             Err(error) => Err(error),
@@ -58,9 +58,9 @@ impl<G> Given<G> {
                 for event in events.as_slice() {
                     version += 1;
                     let what = "an event that was decided on";
-                    let (form, event) = read_back::<C::Aggregate>(what, event, version);
+                    let (form, events) = read_back::<C::Aggregate>(what, event, version);
                     decided.push(form);
-                    state.dispatch(event);
+                    events.into_iter().for_each(|event| state.dispatch(event));
                 }
                 Ok(Events(decided))
             }
@@ -174,6 +174,8 @@ fn encoded<E: Event>(what: &str, event: &E) -> (Form, NewEvent) {
         Ok(stored) => stored,
         Err(error) => panic!("{what}, `{event_type}`, can't be stored: {error}"),
     };
+    // As it is written, which may be at an earlier version than the one the program works with.
+    let event_type = EventType::new(event_type.name, stored.schema_version());
     match stored.payload().parse() {
         Ok(payload) => (Form { event_type, payload }, stored),
         Err(error) => panic!("{what}, `{event_type}`, is not stored as JSON: {error}"),
@@ -182,7 +184,11 @@ fn encoded<E: Event>(what: &str, event: &E) -> (Form, NewEvent) {
 
 /// An event after it was stored and read back.
 #[track_caller]
-fn read_back<A: Aggregate>(what: &str, event: &A::Event, version: u64) -> (Form, A::Event) {
+fn read_back<A: Aggregate>(
+    what: &str,
+    event: &A::Event,
+    version: u64,
+) -> (Form, Decoded<A::Event>) {
     let (form, stored) = encoded(what, event);
     let stream = match StreamId::new(A::CATEGORY, "given") {
         Ok(stream) => stream,
@@ -191,7 +197,7 @@ fn read_back<A: Aggregate>(what: &str, event: &A::Event, version: u64) -> (Form,
     let (version, position) = (Version::new(version), Position::new(version));
     let recorded = RecordedEvent::new(stored, stream, version, position, SystemTime::UNIX_EPOCH);
     match A::Event::decode(&recorded) {
-        Ok(event) => (form, event),
+        Ok(events) => (form, events),
         Err(error) => {
             panic!("{what} does not read back: {error}\n\n{}", indented(&form.to_string()))
         }

@@ -29,8 +29,8 @@ impl Event for AccountEvent {
         codec::encode_variant(self)
     }
 
-    fn decode(event: &RecordedEvent) -> Result<Self, DecodeError> {
-        codec::decode_variant(event)
+    fn decode(event: &RecordedEvent) -> Result<Decoded<Self>, DecodeError> {
+        codec::decode_variant(event, &[])
     }
 }
 

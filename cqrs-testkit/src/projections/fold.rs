@@ -64,8 +64,8 @@ impl GivenEvents {
             if !V::Event::knows(&recorded.event_type) {
                 continue;
             }
-            let event = match V::Event::decode(&recorded) {
-                Ok(event) => event,
+            let events = match V::Event::decode(&recorded) {
+                Ok(events) => events,
                 Err(error) => panic!(
                     "an event does not read back for view `{}`: {error}\n\n{}",
                     V::NAME,
@@ -73,30 +73,44 @@ impl GivenEvents {
                 ),
             };
             let received = Received::new(&recorded, false);
-            let mut keys = V::touched(&event, &received);
-            let mut seen = Vec::new();
-            keys.retain(|key| {
-                !seen.contains(key) && {
-                    seen.push(key.clone());
-                    true
-                }
-            });
-            for key in keys {
-                let mut row = rows.remove(&key);
-                if let Err(error) = V::fold(&mut row, &key, &event, &received) {
-                    fail_to_fold::<V>(happened, &key, &error.to_string());
-                }
-                if let Some(row) = row {
-                    if row.key() != key {
-                        let now = format!("it made the row one with key {:?}", row.key());
-                        fail_to_fold::<V>(happened, &key, &now);
-                    }
-                    let row = self.stored("a row", &row);
-                    rows.insert(key, row);
-                }
+            for event in events {
+                self.fold(&mut rows, &event, &received, happened);
             }
         }
         rows
+    }
+
+    /// Folds an event into the rows it touches.
+    #[track_caller]
+    fn fold<V: View + Debug>(
+        &self,
+        rows: &mut BTreeMap<V::Key, V>,
+        event: &V::Event,
+        received: &Received<'_>,
+        happened: &Happened,
+    ) {
+        let mut keys = V::touched(event, received);
+        let mut seen = Vec::new();
+        keys.retain(|key| {
+            !seen.contains(key) && {
+                seen.push(key.clone());
+                true
+            }
+        });
+        for key in keys {
+            let mut row = rows.remove(&key);
+            if let Err(error) = V::fold(&mut row, &key, event, received) {
+                fail_to_fold::<V>(happened, &key, &error.to_string());
+            }
+            if let Some(row) = row {
+                if row.key() != key {
+                    let now = format!("it made the row one with key {:?}", row.key());
+                    fail_to_fold::<V>(happened, &key, &now);
+                }
+                let row = self.stored("a row", &row);
+                rows.insert(key, row);
+            }
+        }
     }
 
     /// A row after it was stored and read back.

@@ -101,6 +101,16 @@ impl<M: ReadModel> ReadModel for Tapped<M> {
         self.by.gate.call(self.inner.open(&projection, setup)).await
     }
 
+    async fn adopt(
+        &self,
+        projection: &ProjectionId,
+        events_before: &str,
+        through: Position,
+    ) -> Result<bool, StoreError> {
+        let projection = self.id(projection);
+        self.by.gate.call(self.inner.adopt(&projection, events_before, through)).await
+    }
+
     async fn beside(&self, projection: &ProjectionId) -> Result<Self, StoreError> {
         let projection = self.id(projection);
         let inner = self.by.gate.call(self.inner.beside(&projection)).await?;

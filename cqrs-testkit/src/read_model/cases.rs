@@ -4,7 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::{Fixture, committing, exchanging, leases, opening, parking, rescaling, rows, sharing};
+use super::{
+    Fixture, adopting, committing, exchanging, leases, opening, parking, rescaling, rows, sharing,
+};
 
 pub(super) struct Case<F> {
     pub(super) name: &'static str,
@@ -67,6 +69,16 @@ macro_rules! __read_model_cases {
                 many_open_a_version_at_once
                 rows_beside_are_apart
                 only_what_is_beside_is_had_beside;
+            adopting:
+                a_version_goes_on_with_more_events
+                a_version_beside_goes_on_with_more_events
+                g10_what_may_have_missed_events_is_not_adopted
+                only_what_is_as_it_was_is_adopted
+                g7_who_wants_fewer_events_is_shut_out
+                g10_what_is_open_is_seen_by_an_adoption_or_refused
+                one_of_many_adopts
+                an_adoption_leaves_a_rescale_under_way
+                g14_a_dropped_adoption_is_whole_or_nothing;
             sharing:
                 one_member_has_all_slots
                 a_share_that_is_settled_again_is_the_same

@@ -38,6 +38,7 @@
 //! read model does while it runs, and what all have in common; what a crash leaves, what a broken connection does, and
 //! that the tables of something else are left alone, only its own tests can show.
 
+mod adopting;
 mod cases;
 mod committing;
 mod exchanging;

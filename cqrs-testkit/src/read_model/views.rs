@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use cqrs_core::__private::{from_json_value, json_value};
 use cqrs_core::{
-    BoxError, Column, ColumnError, ColumnInfo, ColumnType, DecodeError, EncodeError, Event,
-    EventType, Payload, Received, RecordedEvent, Table, Value, View,
+    BoxError, Column, ColumnError, ColumnInfo, ColumnType, DecodeError, Decoded, EncodeError,
+    Event, EventType, Payload, Received, RecordedEvent, Table, Value, View,
 };
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -26,8 +26,8 @@ impl Event for Happened {
         Payload::of(&BTreeMap::<String, String>::new())
     }
 
-    fn decode(_: &RecordedEvent) -> Result<Self, DecodeError> {
-        Ok(Self)
+    fn decode(_: &RecordedEvent) -> Result<Decoded<Self>, DecodeError> {
+        Ok(Self.into())
     }
 }
 

@@ -7,5 +7,6 @@ mod faulty;
 mod flawed;
 mod given;
 mod late;
+mod lock;
 mod memory;
 mod refused;

@@ -1,5 +1,6 @@
 //! Projections: each event counts exactly once (G7), failures are loud and narrow (G8), workers share the slots.
 
+mod deploys;
 mod folds;
 mod once;
 mod parked;

@@ -158,6 +158,17 @@ impl<T> Entry<T> {
         }
     }
 
+    /// Goes on with these events, unless a checkpoint is beyond this position.
+    pub(super) fn adopt(&mut self, events: &str, through: Position) -> bool {
+        if self.furthest() > through {
+            return false;
+        }
+        events.clone_into(&mut self.events);
+        self.void_leases();
+        self.members.clear();
+        true
+    }
+
     pub(super) fn rescale(&mut self, slots: u32) {
         self.rescaling = Some((slots, self.furthest()));
         self.void_leases();

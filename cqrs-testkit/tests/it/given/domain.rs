@@ -2,11 +2,12 @@
 //! nor `PartialEq`.
 
 use cqrs_core::__private::{
-    ToAggregate, decode_struct, decode_variant, encode_struct, encode_variant, unknown_type,
+    ToAggregate, UnionMember, decode_struct, decode_union, decode_variant, encode_struct,
+    encode_variant,
 };
 use cqrs_core::{
-    Aggregate, AggregateCommand, Apply, Command, Committed, Decision, DecodeError, EncodeError,
-    Event, EventType, Handle, Payload, RecordedEvent, StreamKey, emit, ensure,
+    Aggregate, AggregateCommand, Apply, Command, Committed, Decision, DecodeError, Decoded,
+    EncodeError, Event, EventType, Handle, Payload, RecordedEvent, StreamKey, emit, ensure,
 };
 use serde::{Deserialize, Serialize};
 
@@ -42,8 +43,8 @@ impl Event for AccountEvent {
         encode_variant(self)
     }
 
-    fn decode(event: &RecordedEvent) -> Result<Self, DecodeError> {
-        decode_variant(event)
+    fn decode(event: &RecordedEvent) -> Result<Decoded<Self>, DecodeError> {
+        decode_variant(event, &[])
     }
 }
 
@@ -160,8 +161,8 @@ macro_rules! struct_event {
                 encode_struct(self)
             }
 
-            fn decode(event: &RecordedEvent) -> Result<Self, DecodeError> {
-                decode_struct(event)
+            fn decode(event: &RecordedEvent) -> Result<Decoded<Self>, DecodeError> {
+                decode_struct(event, &[])
             }
         }
 
@@ -202,13 +203,15 @@ impl Event for OrderEvent {
         }
     }
 
-    fn decode(event: &RecordedEvent) -> Result<Self, DecodeError> {
-        match &*event.event_type {
-            name if Placed::knows(name) => Placed::decode(event).map(Self::Placed),
-            name if Shipped::knows(name) => Shipped::decode(event).map(Self::Shipped),
-            name if Noted::knows(name) => Noted::decode(event).map(Self::Noted),
-            _ => Err(unknown_type(event, Self::TYPES)),
-        }
+    fn decode(event: &RecordedEvent) -> Result<Decoded<Self>, DecodeError> {
+        decode_union(
+            event,
+            &[
+                UnionMember::of::<Placed>(),
+                UnionMember::of::<Shipped>(),
+                UnionMember::of::<Noted>(),
+            ],
+        )
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use cqrs_core::__private::{decode_variant, encode_variant};
 use cqrs_core::{
-    BoxError, Column as _, ColumnError, ColumnInfo, ColumnType, DecodeError, EncodeError, Event,
-    EventType, MemoryModel, Payload, Projection, Received, RecordedEvent, Table, Transaction,
-    Value, View,
+    BoxError, Column as _, ColumnError, ColumnInfo, ColumnType, DecodeError, Decoded, EncodeError,
+    Event, EventType, MemoryModel, Payload, Projection, Received, RecordedEvent, Table,
+    Transaction, Value, View,
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,8 +46,8 @@ impl Event for AccountEvent {
         encode_variant(self)
     }
 
-    fn decode(event: &RecordedEvent) -> Result<Self, DecodeError> {
-        decode_variant(event)
+    fn decode(event: &RecordedEvent) -> Result<Decoded<Self>, DecodeError> {
+        decode_variant(event, &[])
     }
 }
 
@@ -68,8 +68,8 @@ impl Event for OtherEvent {
         encode_variant(self)
     }
 
-    fn decode(event: &RecordedEvent) -> Result<Self, DecodeError> {
-        decode_variant(event)
+    fn decode(event: &RecordedEvent) -> Result<Decoded<Self>, DecodeError> {
+        decode_variant(event, &[])
     }
 }
 

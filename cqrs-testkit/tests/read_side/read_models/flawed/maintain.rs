@@ -13,7 +13,7 @@ use super::model::{Flaw, Flawed};
 
 impl<V: View + std::fmt::Debug> Flawed<V> {
     /// Has the owners of slots hold them again, as if their leases were still in force.
-    async fn keep_leases(&self, state: ProjectionState) -> Result<(), StoreError> {
+    pub(super) async fn keep_leases(&self, state: ProjectionState) -> Result<(), StoreError> {
         let ProjectionState { version, events, slots, .. } = state;
         let projection = ProjectionId { name: V::NAME, version, events };
         for id in slots.iter().filter_map(|slot| slot.owner) {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cqrs_core::{
     BoxError, Commit, Lease, Maintain as _, Member, MemoryModel, MemoryTransaction, MemoryView,
-    Opened, Parked, Position, ProjectionId, ReadModel, Setup, Share, StoreError, StoreErrorKind,
-    StreamId, View,
+    Opened, Parked, Position, ProjectionId, ProjectionState, ReadModel, Setup, Share, StoreError,
+    StoreErrorKind, StreamId, View,
 };
 use cqrs_testkit::read_model::{Composite, Fixture, Sample};
 use uuid::Uuid;
@@ -22,6 +22,15 @@ pub(super) enum Flaw {
     OlderVersionsAreBeside,
     OneSlotForAll,
     WhatServedIsForgotten,
+    AdoptionsAreNotStored,
+    AdoptionsBeginAnew,
+    OnlyWhatIsInServiceIsAdopted,
+    AdoptionsIgnorePositions,
+    AnythingIsAdopted,
+    AdoptionsKeepLeases,
+    AdoptionsVoidLeasesAfterwards,
+    SharesAreForAnyEvents,
+    AdoptionsForgetRescales,
     BesideIsInService,
     AnythingIsBeside,
     MembersAreAlone,
@@ -126,6 +135,7 @@ pub(super) struct Notes<V: View> {
     pub(super) hidden: BTreeSet<StreamId>,
     slots: usize,
     pub(super) is_rescaled: bool,
+    is_half_adopted: bool,
 }
 
 pub(super) struct FlawedTransaction<V: View> {
@@ -147,6 +157,7 @@ impl<V: View> Flawed<V> {
             hidden: BTreeSet::new(),
             slots: 0,
             is_rescaled: false,
+            is_half_adopted: false,
         };
         let inner = MemoryModel::new(BTreeMap::new());
         Self { flaw, inner, notes: Arc::new(Mutex::new(notes)) }
@@ -164,9 +175,12 @@ impl<V: View> Flawed<V> {
         for lease in &mut leases {
             lease.token += offset;
             match self.flaw {
-                Flaw::TokensMeanNothing | Flaw::ExchangesKeepLeases => {
+                Flaw::TokensMeanNothing | Flaw::ExchangesKeepLeases | Flaw::AdoptionsKeepLeases => {
                     let token = notes.tokens.get(&(version, lease.slot)).copied();
                     lease.token = token.unwrap_or(lease.token);
+                }
+                Flaw::AdoptionsVoidLeasesAfterwards if notes.is_half_adopted => {
+                    lease.token = notes.tokens[&(version, lease.slot)];
                 }
                 Flaw::LostCommitsAreNotNoticed => lease.commits = 0,
                 Flaw::PositionsAreWhatIsTold => {
@@ -239,6 +253,48 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
         Ok(opened)
     }
 
+    async fn adopt(
+        &self,
+        projection: &ProjectionId,
+        events_before: &str,
+        through: Position,
+    ) -> Result<bool, StoreError> {
+        let before = self.stored(projection).await?;
+        let (events, through) = match (self.flaw, &before) {
+            (Flaw::AdoptionsAreNotStored, _) => return Ok(true),
+            (Flaw::OnlyWhatIsInServiceIsAdopted, Some(before)) if !before.in_service => {
+                return Ok(false);
+            }
+            (Flaw::AdoptionsIgnorePositions, _) => (events_before, Position::new(u64::MAX)),
+            (Flaw::AnythingIsAdopted, Some(before)) => (&*before.events, through),
+            _ => (events_before, through),
+        };
+        let is_adopted = self.inner.adopt(projection, events, through).await?;
+        let ProjectionId { name, version, .. } = *projection;
+        match (self.flaw, before) {
+            (Flaw::AdoptionsBeginAnew, _) => {
+                self.inner.reset(name, version, Position::START).await?;
+            }
+            (Flaw::AdoptionsKeepLeases, Some(before)) if is_adopted => {
+                let events = projection.events.clone();
+                self.keep_leases(ProjectionState { events, ..before }).await?;
+            }
+            (Flaw::AdoptionsVoidLeasesAfterwards, Some(before)) if is_adopted => {
+                let events = projection.events.clone();
+                self.keep_leases(ProjectionState { events, ..before }).await?;
+                self.notes().is_half_adopted = true;
+                tokio::task::yield_now().await;
+                self.notes().is_half_adopted = false;
+            }
+            (Flaw::AdoptionsForgetRescales, Some(before)) => {
+                let slots = u32::try_from(before.slots.len()).unwrap();
+                self.inner.rescale(name, version, slots).await?;
+            }
+            _ => {}
+        }
+        Ok(is_adopted)
+    }
+
     async fn beside(&self, projection: &ProjectionId) -> Result<Self, StoreError> {
         let inner = self.inner.beside(projection).await;
         match self.flaw {
@@ -256,6 +312,13 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
         projection: &ProjectionId,
         member: &Member<'_>,
     ) -> Result<Option<Share>, StoreError> {
+        let mut projection = projection.clone();
+        if self.flaw == Flaw::SharesAreForAnyEvents
+            && let Some(stored) = self.stored(&projection).await?
+        {
+            projection.events = stored.events;
+        }
+        let projection = &projection;
         let version = projection.version;
         let mut leases = self.leases(version, member.leases);
         let mut error = member.error.map(ToOwned::to_owned);
@@ -521,9 +584,16 @@ fn lease_of(slot: u32, token: i64) -> Lease {
 }
 
 impl<V: View> Flawed<V> {
-    async fn nearest(&self, projection: &ProjectionId) -> Result<Position, StoreError> {
+    async fn stored(
+        &self,
+        projection: &ProjectionId,
+    ) -> Result<Option<ProjectionState>, StoreError> {
         let states = self.inner.projections(Some(projection.name)).await?;
-        let state = states.iter().find(|state| state.version == projection.version);
+        Ok(states.into_iter().find(|state| state.version == projection.version))
+    }
+
+    async fn nearest(&self, projection: &ProjectionId) -> Result<Position, StoreError> {
+        let state = self.stored(projection).await?;
         let slots = state.iter().flat_map(|state| &state.slots);
         Ok(slots.map(|slot| slot.position).min().unwrap_or_default())
     }

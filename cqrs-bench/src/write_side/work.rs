@@ -1,0 +1,198 @@
+//! Clients that do the same thing for a while, all at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use cqrs::prelude::*;
+use cqrs::{
+    Append, BoxError, EventId, ExpectedVersion, Metadata, NewEvent, Repository, StreamId,
+};
+
+use super::Workload;
+use super::place::{Place, Twin};
+use super::teller::{Deposit, Teller, TellerEvent};
+use crate::report::Quantiles;
+
+pub struct Clients {
+    bus: Bus,
+    repository: Repository,
+    twin: Twin,
+    workload: Workload,
+    callers: usize,
+    accounts: u64,
+    sent: Arc<AtomicU64>,
+    inserted: Arc<AtomicU64>,
+}
+
+/// What a round came to.
+pub struct Measured {
+    pub per_second: f64,
+    /// Milliseconds.
+    pub p50: f64,
+    pub p99: f64,
+}
+
+/// Events of the aggregate that is loaded.
+const LONG: u64 = 1_000;
+
+impl Clients {
+    /// Makes what the workload begins with.
+    pub async fn prepare(
+        place: &Place,
+        workload: Workload,
+        callers: usize,
+        quick: bool,
+    ) -> Result<Self, BoxError> {
+        let bus = Bus::builder(place.store.clone()).aggregate::<Teller>().build()?;
+        let (accounts, events) = match workload {
+            Workload::New => (0, 0),
+            Workload::Existing | Workload::Single => (if quick { 100 } else { 5_000 }, 10),
+            Workload::Hot => (1, 10),
+            Workload::Load => (1, LONG),
+        };
+        for account in 0..accounts {
+            let stream = StreamId::new("teller", &format!("t{account}"))?;
+            let event = || {
+                let id = EventId::random();
+                let reference = "RF18 5390 0754 7034".to_owned();
+                let event = TellerEvent::Deposited { cents: 1, reference };
+                NewEvent::of(&event, id, Arc::new(Metadata::of(id.as_uuid())))
+            };
+            let events: Result<Vec<_>, _> = (0..events).map(|_| event()).collect();
+            place.store.append(&Append::new(stream, ExpectedVersion::NoStream, events?)?).await?;
+        }
+        let twin = place.twin.clone();
+        if workload == Workload::Load {
+            for version in 1..=LONG {
+                twin.insert("t0", i64::try_from(version)?).await?;
+            }
+        }
+        Ok(Self {
+            bus,
+            repository: Repository::new(place.store.clone()),
+            twin,
+            workload,
+            callers,
+            accounts,
+            sent: Arc::default(),
+            inserted: Arc::default(),
+        })
+    }
+
+    /// Has the framework do it for so long.
+    pub async fn ours(&self, time: Duration) -> Result<Measured, BoxError> {
+        if self.workload == Workload::Load {
+            let repository = self.repository.clone();
+            let load = move |_| {
+                let repository = repository.clone();
+                async move {
+                    let loaded = repository.load::<Teller>("t0").await?;
+                    Ok(loaded.version.get())
+                }
+            };
+            return Self::run(1, time, load).await;
+        }
+        let (bus, sent, accounts) = (self.bus.clone(), self.sent.clone(), self.accounts);
+        let send = move |mut chance: u64| {
+            let (bus, sent) = (bus.clone(), sent.clone());
+            let number = sent.fetch_add(1, Ordering::Relaxed);
+            async move {
+                chance = chance.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+                let teller = match accounts {
+                    0 => format!("n{number}"),
+                    accounts => format!("t{}", chance % accounts),
+                };
+                bus.send(Deposit { teller, cents: 100 }).await?;
+                Ok(1)
+            }
+        };
+        Self::run(self.callers, time, send).await
+    }
+
+    /// Has it done by hand for so long.
+    pub async fn twin(&self, time: Duration) -> Result<Option<Measured>, BoxError> {
+        let (twin, inserted) = (self.twin.clone(), self.inserted.clone());
+        if matches!(twin, Twin::None) || self.workload == Workload::Hot {
+            return Ok(None);
+        }
+        if self.workload == Workload::Load {
+            let load = move |_| {
+                let twin = twin.clone();
+                async move {
+                    let mut cents = 0;
+                    let payloads = twin.read("t0").await?;
+                    for payload in &payloads {
+                        let event: Deposited = serde_json::from_str(payload)?;
+                        cents += event.cents + u64::from(event.reference.is_empty());
+                    }
+                    std::hint::black_box(cents);
+                    Ok(payloads.len() as u64)
+                }
+            };
+            return Self::run(1, time, load).await.map(Some);
+        }
+        let insert = move |_| {
+            let twin = twin.clone();
+            let number = inserted.fetch_add(1, Ordering::Relaxed);
+            async move {
+                twin.insert(&format!("w{number}"), 1).await?;
+                Ok(1)
+            }
+        };
+        Self::run(self.callers, time, insert).await.map(Some)
+    }
+
+    /// Every command that was answered has its event.
+    pub async fn check(&self) -> Result<(), BoxError> {
+        if self.workload == Workload::Hot {
+            let loaded = self.repository.load::<Teller>("t0").await?;
+            let expected = self.sent.load(Ordering::Relaxed) + 10;
+            if loaded.version.get() != expected || loaded.state.deposits != expected {
+                return Err(format!("{} events where {expected} were stored", loaded.version).into());
+            }
+        }
+        Ok(())
+    }
+
+    async fn run<F, W>(callers: usize, time: Duration, work: F) -> Result<Measured, BoxError>
+    where
+        F: Fn(u64) -> W + Clone + Send + 'static,
+        W: Future<Output = Result<u64, BoxError>> + Send,
+    {
+        let begun = Instant::now();
+        let until = begun + time;
+        let clients: Vec<_> = (0..callers)
+            .map(|caller| {
+                let work = work.clone();
+                tokio::spawn(async move {
+                    let (mut done, mut times) = (0, Vec::new());
+                    let mut chance = caller as u64 + 1;
+                    while Instant::now() < until {
+                        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                        let begun = Instant::now();
+                        done += work(chance >> 8).await?;
+                        times.push(begun.elapsed());
+                    }
+                    Ok::<_, BoxError>((done, times))
+                })
+            })
+            .collect();
+        let (mut done, mut times) = (0, Vec::new());
+        for client in clients {
+            let (more, each) = client.await??;
+            done += more;
+            times.extend(each);
+        }
+        let per_second = done as f64 / begun.elapsed().as_secs_f64();
+        let Quantiles { p50, p99, .. } = Quantiles::of(times);
+        Ok(Measured { per_second, p50, p99 })
+    }
+}
+
+/// The form in which a hand-written loop reads the payloads.
+#[derive(serde::Deserialize)]
+struct Deposited {
+    cents: u64,
+    reference: String,
+}
