@@ -26,7 +26,7 @@ mod version;
 mod view;
 
 pub use self::aggregate::{
-    Aggregate, Apply, Decision, Events, Handle, IntoEvents, Snapshots, emit, ensure,
+    Aggregate, Apply, Cached, Decision, Events, Handle, IntoEvents, Snapshots, emit, ensure,
 };
 pub use self::bus::{
     AskQuery, BuildError, Bus, BusBuilder, CommandContext, CommandHandler, Concern, Kind, Reply,
@@ -56,9 +56,8 @@ pub use self::runner::{
 pub use self::schema::{Catalogue, Clashes, DryRun, RewriteError};
 pub use self::store::{
     Append, AppendError, Appended, BoxError, Conflict, EventStore, Group, GroupCommit, GroupLimits,
-    Head, InvalidAppend, LogFilter,
-    LogPage, MemoryStore, News, NewsBoard, OpenAppend, Pending, Snapshot, SnapshotStore, Store, StoreError,
-    StoreErrorKind,
+    Head, InvalidAppend, LogFilter, LogPage, MemoryStore, News, NewsBoard, OpenAppend, Pending,
+    Snapshot, SnapshotStore, Store, StoreError, StoreErrorKind,
 };
 pub use self::stream::{InvalidStreamId, StreamId};
 pub use self::subscription::{FollowError, Subscription, TypedSubscription, Unknown};

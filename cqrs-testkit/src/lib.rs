@@ -75,6 +75,8 @@
 //! # Events of earlier versions
 //!
 //! [`stored`] is an event as an earlier program has stored it: it [`becomes`](Stored::becomes) these events.
+//! [`check_lock`] fails when the stored form of an event changes without a new version, [`check_samples`] when an event that
+//! was once stored can no longer be read.
 //!
 //! # Views and projections
 //!

@@ -1,8 +1,10 @@
 //! Aggregates: what decides on commands and is rebuilt from its events.
 
+mod cached;
 mod events;
 mod snapshots;
 
+pub use self::cached::Cached;
 pub use self::events::{Events, IntoEvents};
 pub use self::snapshots::Snapshots;
 use crate::event::Event;
@@ -34,6 +36,11 @@ pub trait Aggregate: Default + Send + Sync + 'static {
 
     /// Whether and when snapshots are taken.
     fn snapshots() -> Option<Snapshots<Self>> {
+        None
+    }
+
+    /// Whether and how many aggregates a bus keeps in memory.
+    fn cache() -> Option<Cached<Self>> {
         None
     }
 }

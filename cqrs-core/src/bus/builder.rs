@@ -18,7 +18,7 @@ use crate::command::Command;
 use crate::event::{Event as _, EventType};
 use crate::limits::MAX_EVENT_TYPE_BYTES;
 use crate::query::{Query, QueryHandler};
-use crate::repository::{Repository, Retry};
+use crate::repository::{Lanes, Repository, Retry};
 use crate::runner::Progress;
 use crate::schema::clash;
 use crate::store::BoxError;
@@ -63,7 +63,7 @@ impl BusBuilder {
     pub fn aggregate<A: Aggregate>(mut self) -> Self {
         let at = Location::caller();
         let name = type_name::<A>();
-        if self.register::<A>("aggregate", name, (), at) {
+        if self.register::<A>("aggregate", name, Lanes::<A>::new(), at) {
             self.check_category::<A>(at);
             self.check_event_types::<A>(at);
         }

@@ -30,10 +30,6 @@ impl Registry {
     pub(super) fn get<M: 'static, H: Any>(&self) -> Option<&H> {
         self.entries.get(&TypeId::of::<M>())?.handler.downcast_ref()
     }
-
-    pub(super) fn contains<M: 'static>(&self) -> bool {
-        self.entries.contains_key(&TypeId::of::<M>())
-    }
 }
 
 impl fmt::Debug for Registry {

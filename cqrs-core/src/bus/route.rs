@@ -8,6 +8,7 @@ use crate::aggregate::Aggregate;
 use crate::command::{AggregateCommand, Command, Committed};
 use crate::context::DispatchContext;
 use crate::error::{DispatchError, InvalidCommand};
+use crate::repository::Lanes;
 
 mod sealed {
     pub trait Sealed {}
@@ -39,11 +40,11 @@ where
         command: C,
         context: DispatchContext,
     ) -> Result<Committed, DispatchError<C::Error>> {
-        if !bus.shared.registry.contains::<C::Aggregate>() {
+        let Some(lanes) = bus.shared.registry.get::<C::Aggregate, Lanes<C::Aggregate>>() else {
             let mend = "`.aggregate::<…>()` with the aggregate that handles it";
             return Err(DispatchError::Unregistered { command: C::NAME, mend });
-        }
-        bus.shared.repository.execute(command, &context).await
+        };
+        bus.shared.repository.execute_in(lanes, command, &context).await
     }
 }
 

@@ -3,22 +3,36 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Repository;
+use super::job::{Refusal, decide};
+use super::lane::Lanes;
 use super::load::{Loaded, load};
-use crate::aggregate::{Aggregate, Handle as _};
+use super::{Outcome, Repository};
+use crate::aggregate::Aggregate;
 use crate::command::{AggregateCommand, Committed, stream_of};
 use crate::context::DispatchContext;
 use crate::error::{DispatchError, InvalidCommand, LoadError};
-use crate::event::{EncodeError, Event, EventId, NewEvent, RecordedEvent};
+use crate::event::{EventId, RecordedEvent};
 use crate::metadata::Metadata;
 use crate::store::{Append, AppendError, Conflict, Snapshot, StoreErrorKind};
 use crate::stream::StreamId;
 use crate::version::ExpectedVersion;
 
-/// The error of the aggregate that decides on `C`.
-type Refusal<C> = <<C as AggregateCommand>::Aggregate as Aggregate>::Error;
-
 impl Repository {
+    /// The same as [`execute`](Self::execute), together with other commands to the same aggregate if there are some.
+    pub(crate) async fn execute_in<C: AggregateCommand>(
+        &self,
+        lanes: &Lanes<C::Aggregate>,
+        command: C,
+        context: &DispatchContext,
+    ) -> Outcome<C> {
+        if context.key().is_some() || context.expected().is_some() {
+            return self.execute(command, context).await;
+        }
+        let stream = stream_of(&command).map_err(|error| DispatchError::Invalid(error.into()))?;
+        let metadata = Arc::new(context.event_metadata());
+        lanes.execute(self, stream, command, metadata).await
+    }
+
     /// Loads the aggregate the command addresses, lets it decide and appends the events, again after a conflict as
     /// often as the retry policy allows.
     ///
@@ -31,7 +45,7 @@ impl Repository {
         &self,
         command: C,
         context: &DispatchContext,
-    ) -> Result<Committed, DispatchError<Refusal<C>>> {
+    ) -> Outcome<C> {
         let stream = stream_of(&command).map_err(|error| DispatchError::Invalid(error.into()))?;
         if context.key() == Some("") {
             return Err(DispatchError::Invalid(InvalidCommand::EmptyKey));
@@ -65,7 +79,7 @@ impl Repository {
         command: C,
         context: &DispatchContext,
         metadata: &Arc<Metadata>,
-    ) -> Result<Committed, DispatchError<Refusal<C>>> {
+    ) -> Outcome<C> {
         let (name, key) = (command.name(), context.key());
         if let Some(key) = key
             && let Some(receipt) = self.receipt::<C>(stream, name, key).await?
@@ -80,7 +94,10 @@ impl Repository {
             let (stream, expected) = (stream.clone(), expected.into());
             return Err(DispatchError::Stale(Conflict { stream, expected, actual }));
         }
-        let events = loaded.state.handle(command).map_err(DispatchError::Rejected)?.into_vec();
+        let id = |index| {
+            key.map_or_else(EventId::random, |key| EventId::of_command(stream, name, key, index))
+        };
+        let events = decide(&loaded, command, metadata, id)?;
         let mut committed = Committed {
             stream: stream.clone(),
             version: loaded.version,
@@ -92,17 +109,11 @@ impl Repository {
         if events.is_empty() {
             return Ok(committed);
         }
-        let mut encoded = Vec::with_capacity(events.len());
-        for (index, event) in events.into_iter().enumerate() {
-            let id = key
-                .map_or_else(EventId::random, |key| EventId::of_command(stream, name, key, index));
-            let new = NewEvent::of(&event, id, metadata.clone())
-                .map_err(|error| invalid_event(stream, &event, error))?;
-            loaded.preview(new.clone()).map_err(DispatchError::Invalid)?;
-            encoded.push(new);
+        for event in &events {
+            loaded.preview(event.clone()).map_err(DispatchError::Invalid)?;
         }
         let expected = ExpectedVersion::Exact(actual);
-        let append = Append::new(stream.clone(), expected, encoded)
+        let append = Append::new(stream.clone(), expected, events)
             .map_err(|error| DispatchError::Invalid(error.into()))?;
         let appended = match (self.store.append(&append).await, key) {
             (Ok(appended), _) => appended,
@@ -121,7 +132,7 @@ impl Repository {
         committed.position = appended.position;
         committed.replayed = appended.replayed;
         if is_ours {
-            self.snapshot_if_due(loaded).await;
+            self.snapshot_if_due(&mut loaded).await;
         }
         Ok(committed)
     }
@@ -166,11 +177,11 @@ impl Repository {
 
     /// Takes a snapshot if the aggregate's policy says so. A snapshot that fails is only logged: the command has
     /// succeeded, and the state can be had from the events (G9).
-    async fn snapshot_if_due<A: Aggregate>(&self, loaded: Loaded<A>) {
+    pub(super) async fn snapshot_if_due<A: Aggregate>(&self, loaded: &mut Loaded<A>) {
         /// The command is carried out; its caller does not wait long for what only saves time later.
         const PATIENCE: Duration = Duration::from_secs(1);
         let Some(snapshots) = A::snapshots() else { return };
-        let Loaded { stream, version, last_event: Some(event_id), .. } = &loaded else { return };
+        let Loaded { stream, version, last_event: Some(event_id), .. } = &*loaded else { return };
         if !snapshots.is_due(loaded.snapshot, *version, loaded.took) {
             return;
         }
@@ -182,23 +193,11 @@ impl Repository {
         let snapshot = Snapshot { version, event_id, fingerprint, state };
         let saved = self.store.save_snapshot(stream, snapshot);
         match tokio::time::timeout(PATIENCE, saved).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => loaded.snapshot = loaded.version,
             Ok(Err(error)) => tracing::warn!(%stream, %version, %error, "no snapshot was taken"),
             Err(_) => {
                 tracing::warn!(%stream, %version, "no snapshot was taken within {PATIENCE:?}");
             }
         }
     }
-}
-
-fn invalid_event<E: Event, R>(
-    stream: &StreamId,
-    event: &E,
-    error: EncodeError,
-) -> DispatchError<R> {
-    DispatchError::Invalid(InvalidCommand::Event {
-        stream: stream.clone(),
-        event_type: event.event_type().name,
-        error,
-    })
 }

@@ -32,6 +32,13 @@ pub struct Loaded<A> {
     pub(super) took: Duration,
 }
 
+impl<A> Loaded<A> {
+    /// The same aggregate with a copy of its state.
+    pub(super) fn copied(&self, state: A) -> Self {
+        Self { stream: self.stream.clone(), state, ..*self }
+    }
+}
+
 impl<A: Aggregate> Loaded<A> {
     fn new(stream: StreamId) -> Self {
         Self {
@@ -119,6 +126,20 @@ pub(super) async fn load<A: Aggregate>(
     }
     loaded.took = began.elapsed();
     Ok(loaded)
+}
+
+/// Reads what was appended since, and applies it.
+pub(super) async fn catch_up<A: Aggregate>(
+    store: &dyn Store,
+    loaded: &mut Loaded<A>,
+) -> Result<(), LoadError> {
+    loop {
+        let page = store.read_stream(&loaded.stream, loaded.version, PAGE).await?;
+        loaded.apply(&page)?;
+        if page.len() < PAGE {
+            return Ok(());
+        }
+    }
 }
 
 /// Takes the state from the snapshot, if there is one that may be used, and returns the events to go on with.

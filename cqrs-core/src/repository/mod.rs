@@ -1,15 +1,21 @@
 //! Loads aggregates from their streams and carries commands out on them: load, decide, append.
 
+mod batch;
 mod execute;
+mod job;
+mod lane;
 mod load;
 mod retry;
 
 use std::sync::Arc;
 
+use self::job::Refusal;
+pub(crate) use self::lane::Lanes;
 pub use self::load::Loaded;
 pub use self::retry::Retry;
 use crate::aggregate::Aggregate;
-use crate::error::LoadError;
+use crate::command::Committed;
+use crate::error::{DispatchError, LoadError};
 use crate::store::Store;
 use crate::stream::StreamId;
 
@@ -19,6 +25,9 @@ pub struct Repository {
     store: Arc<dyn Store>,
     retry: Retry,
 }
+
+/// What comes of a command.
+type Outcome<C> = Result<Committed, DispatchError<Refusal<C>>>;
 
 impl Repository {
     /// A repository over this store.

@@ -9,8 +9,8 @@ impl Options {
     pub(super) fn of(attributes: &str) -> Self {
         let mut options = Vec::new();
         // `serde`, and an option that has others within it.
-        let mut outer: Vec<String> = Vec::new();
-        let mut last = String::new();
+        let mut outer: Vec<&str> = Vec::new();
+        let mut last = "";
         let mut rest = attributes;
         while let Some(first) = rest.chars().next() {
             let length = match first {
@@ -32,9 +32,9 @@ impl Options {
                 _ if first.is_alphanumeric() || first == '_' => {
                     let is_part = |next: char| next.is_alphanumeric() || next == '_';
                     let length = rest.find(|next| !is_part(next)).unwrap_or(rest.len());
-                    last = rest[..length].to_owned();
+                    last = &rest[..length];
                     match &outer[..] {
-                        [_] => options.push((last.clone(), None)),
+                        [_] => options.push((last.to_owned(), None)),
                         [_, within] => options.push((format!("{within}.{last}"), None)),
                         _ => {}
                     }

@@ -1,5 +1,7 @@
 //! The catalogue as JSON Schema.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value, json};
 
 use super::attributes::{Container, Options};
@@ -248,7 +250,10 @@ fn escaped(name: &str) -> String {
             b'/' => escaped.push_str("~1"),
             b'.' | b'-' | b'_' => escaped.push(char::from(byte)),
             byte if byte.is_ascii_alphanumeric() => escaped.push(char::from(byte)),
-            byte => escaped.push_str(&format!("%{byte:02X}")),
+            byte => {
+                // Writing to a `String` can't fail.
+                let _ = write!(escaped, "%{byte:02X}");
+            }
         }
     }
     escaped

@@ -55,19 +55,6 @@ pub(super) fn names(types: &[TypeShape]) -> Vec<String> {
     names
 }
 
-impl Shape {
-    /// The shape as text: its form, then each struct and enum with its fields or variants, in order of their names.
-    pub fn outline(&self) -> String {
-        let names = names(&self.types);
-        let mut text = form(&self.form, &names);
-        for found in outlines(&self.types) {
-            text.push('\n');
-            text.push_str(&found);
-        }
-        text
-    }
-}
-
 /// Each struct and enum as text, in order of their names.
 pub(super) fn outlines(types: &[TypeShape]) -> Vec<String> {
     let names = names(types);

@@ -124,27 +124,6 @@ pub struct Member {
 impl Shape {
     /// Nobody knows.
     pub const OPAQUE: Self = Self { form: Form::Opaque, types: Vec::new() };
-
-    /// Whether all of it shows, so that two types of equal shape are read from the same JSON.
-    pub fn is_complete(&self) -> bool {
-        let shows = |form: &Form| form.is_complete();
-        let content_shows = |content: &Content| match content {
-            Content::Unit => true,
-            Content::Newtype(form) => shows(form),
-            Content::Tuple(forms) => forms.iter().all(shows),
-            Content::Fields(members) => {
-                members.iter().all(|member| member.may_be_absent.is_some() && shows(&member.form))
-            }
-            Content::Unknown => false,
-        };
-        shows(&self.form)
-            && self.types.iter().all(|found| match &found.content {
-                TypeContent::Struct(content) => content_shows(content),
-                TypeContent::Enum(_, variants) => {
-                    variants.iter().all(|(_, content)| content_shows(content))
-                }
-            })
-    }
 }
 
 impl Content {
@@ -187,16 +166,6 @@ impl Form {
         fmt::from_fn(move |formatter| self.write(formatter, name))
     }
 
-    fn is_complete(&self) -> bool {
-        match self {
-            Self::Opaque | Self::Any | Self::Checked { .. } => false,
-            Self::Option(inner) | Self::Sequence(inner) => inner.is_complete(),
-            Self::Tuple(forms) => forms.iter().all(Self::is_complete),
-            Self::Map(key, value) => key.is_complete() && value.is_complete(),
-            _ => true,
-        }
-    }
-
     fn write<N: AsRef<str>>(
         &self,
         formatter: &mut fmt::Formatter<'_>,
@@ -234,13 +203,5 @@ impl Form {
                 write!(formatter, "checked {}", form.display(name))
             }
         }
-    }
-}
-
-/// The form of the type, with the names of structs and enums.
-impl fmt::Display for Shape {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |index: usize| self.types.get(index).map_or("opaque", |found| found.name);
-        self.form.write(formatter, &name)
     }
 }

@@ -1,6 +1,7 @@
 //! Errors of stores, by what the caller can do next.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::event::EventId;
 use crate::stream::StreamId;
@@ -84,7 +85,8 @@ impl StoreErrorKind {
 }
 
 /// A failure of a store, told apart by its [`kind`](Self::kind).
-pub struct StoreError(Box<Inner>);
+#[derive(Clone)]
+pub struct StoreError(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -96,13 +98,20 @@ struct Inner {
 impl StoreError {
     /// An error of this kind; `context` says what was being done and what to do about it.
     pub fn new(kind: StoreErrorKind, context: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, context: context.into(), source: None }))
+        Self(Arc::new(Inner { kind, context: context.into(), source: None }))
     }
 
     /// The same error with what caused it.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<BoxError>) -> Self {
-        self.0.source = Some(source.into());
+        let source = Some(source.into());
+        match Arc::get_mut(&mut self.0) {
+            Some(inner) => inner.source = source,
+            None => {
+                let (kind, context) = (self.0.kind, self.to_string());
+                self.0 = Arc::new(Inner { kind, context, source });
+            }
+        }
         self
     }
 

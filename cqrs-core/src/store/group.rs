@@ -213,6 +213,9 @@ impl<G> fmt::Debug for GroupCommit<G> {
 /// Only where it goes: what is in an event is not for logs.
 impl fmt::Debug for Pending {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Pending").field("stream", self.append.stream()).finish_non_exhaustive()
+        formatter
+            .debug_struct("Pending")
+            .field("stream", self.append.stream())
+            .finish_non_exhaustive()
     }
 }

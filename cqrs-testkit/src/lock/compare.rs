@@ -41,12 +41,19 @@ pub(super) fn changes(recorded: &Lock, current: &Lock) -> Vec<Change> {
     for name in names(recorded) {
         changes.extend(changes_of_reading(recorded, current, name));
     }
-    for (name, category) in current.ignored.keys() {
-        if !recorded.ignored.contains_key(&(name.clone(), category.clone())) {
-            changes.push(Change::addition(format!(
-                "`{name}` is passed over in the streams of `{category}`"
-            )));
-        }
+    for (name, category) in current.ignored.difference(&recorded.ignored) {
+        changes.push(Change::addition(format!(
+            "`{name}` is passed over in the streams of `{category}`"
+        )));
+    }
+    for (name, category) in recorded.ignored.difference(&current.ignored) {
+        changes.extend(no_longer_ignored(current, name, category));
+    }
+    let merged = merged(recorded, current);
+    if changes.is_empty() && merged != *recorded {
+        let lines = |lock: &Lock| lock.to_text().lines().map(str::to_owned).collect::<Vec<_>>();
+        let change = Change::addition("the file is not as it would be written".to_owned());
+        changes.push(change.with(&lines(recorded), &lines(&merged)));
     }
     changes
 }
@@ -55,8 +62,11 @@ pub(super) fn changes(recorded: &Lock, current: &Lock) -> Vec<Change> {
 pub(super) fn merged(recorded: &Lock, current: &Lock) -> Lock {
     let mut merged = current.clone();
     for (kind, lines) in &recorded.shapes {
+        let (name, version) = (&kind.0, kind.1);
+        let is_read = reading(current, name).is_some_and(|newest| version <= newest)
+            && is_covered(current, name, version);
         // What was accepted as gone is not kept: nothing could read it.
-        if reading(current, &kind.0).is_some_and(|newest| kind.1 <= newest) {
+        if is_read {
             merged.shapes.entry(kind.clone()).or_insert_with(|| lines.clone());
         }
     }
@@ -74,7 +84,7 @@ fn reading(lock: &Lock, name: &str) -> Option<u32> {
     if let Some((_, event)) = lock.events.iter().find(is_own) {
         return Some(event.version);
     }
-    if lock.ignored.keys().any(|(ignored, _)| ignored == name) {
+    if lock.ignored.iter().any(|(ignored, _)| ignored == name) {
         return Some(u32::MAX);
     }
     let steps = lock.events.values().flat_map(|event| &event.steps);
@@ -87,7 +97,7 @@ fn names(lock: &Lock) -> BTreeSet<&str> {
         let sources = event.steps.iter().map(|((from, _), _)| from.as_str());
         own_names(name, event).chain(sources)
     });
-    let ignored = lock.ignored.keys().map(|(name, _)| name.as_str());
+    let ignored = lock.ignored.iter().map(|(name, _)| name.as_str());
     let shapes = lock.shapes.keys().map(|(name, _)| name.as_str());
     events.chain(ignored).chain(shapes).collect()
 }
@@ -159,9 +169,10 @@ fn changes_of_reading(recorded: &Lock, current: &Lock, name: &str) -> Vec<Change
     let uncovered = versions.into_iter().filter(|version| !is_covered(current, name, *version));
     let mut changes: Vec<Change> = uncovered
         .map(|version| {
-            let mend = match current.events.keys().any(|event| event == name) {
-                true => format!("write it: `upcast({version} => …)`"),
-                false => format!("write it in `from({name:?}, upcast({version} => …))`"),
+            let mend = if current.events.contains_key(name) {
+                format!("write it: `upcast({version} => …)`")
+            } else {
+                format!("write it in `from({name:?}, upcast({version} => …))`")
             };
             Change::breaking(
                 format!("`{name}` v{version} is recorded, but there is no step from it"),
@@ -171,7 +182,7 @@ fn changes_of_reading(recorded: &Lock, current: &Lock, name: &str) -> Vec<Change
             )
         })
         .collect();
-    let is_ignored = |lock: &Lock| lock.ignored.keys().any(|(ignored, _)| ignored.as_str() == name);
+    let is_ignored = |lock: &Lock| lock.ignored.iter().any(|(ignored, _)| ignored.as_str() == name);
     let is_event = |lock: &Lock| lock.events.contains_key(name);
     if is_event(recorded) && !is_event(current) {
         let what = format!("`{name}` is no longer an event type of its own");
@@ -181,6 +192,22 @@ fn changes_of_reading(recorded: &Lock, current: &Lock, name: &str) -> Vec<Change
         changes.push(Change::addition(format!("`{name}` is no longer passed over")));
     }
     changes
+}
+
+/// A name that was passed over in the streams of this category, and is no longer.
+fn no_longer_ignored(current: &Lock, name: &str, category: &str) -> Option<Change> {
+    let what = format!("`{name}` is no longer passed over in the streams of `{category}`");
+    let is_read = current.events.iter().any(|(own, event)| {
+        own_names(own, event).any(|own| own == name)
+            || event.steps.iter().any(|((from, _), _)| from == name)
+    });
+    if is_read {
+        return Some(Change::addition(what));
+    }
+    // That it is read nowhere is told by itself.
+    reading(current, name)?;
+    let mend = format!("list it in `#[aggregate(ignore({name:?}))]` of that aggregate again");
+    Some(Change::breaking(what, mend))
 }
 
 /// All versions of a stored name that are recorded.
@@ -199,7 +226,7 @@ fn is_covered(lock: &Lock, name: &str, version: u32) -> bool {
         // That the version went down is told by itself.
         return version >= event.version || has_step(event, own, version);
     }
-    lock.ignored.keys().any(|(ignored, _)| ignored == name)
+    lock.ignored.iter().any(|(ignored, _)| ignored == name)
         || lock.events.values().any(|event| has_step(event, name, version))
 }
 
@@ -239,7 +266,7 @@ fn without_names(lines: &[String]) -> Vec<String> {
             let at = rest.find(word).unwrap_or(0);
             text.push_str(&rest[..at]);
             match declared.iter().position(|name| *name == word) {
-                Some(number) => text.push_str(&format!("#{number}")),
+                Some(number) => text.extend(["#", &number.to_string()]),
                 None => text.push_str(word),
             }
             rest = &rest[at + word.len()..];

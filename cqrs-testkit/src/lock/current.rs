@@ -9,7 +9,7 @@ use super::text::{Event, Kind, Lock};
 pub(super) fn lock_of(catalogue: &Catalogue) -> Lock {
     let mut lock = Lock::default();
     for (category, name) in catalogue.ignored() {
-        lock.ignored.insert((name.to_owned(), category.to_owned()), ());
+        lock.ignored.insert((name.to_owned(), category.to_owned()));
     }
     for EventSchema { event_type, content, .. } in catalogue.event_types() {
         let name = event_type.name.to_owned();

@@ -11,6 +11,7 @@ use std::fmt::{self, Write as _};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cqrs_core::Catalogue;
 
@@ -134,9 +135,8 @@ pub fn verify_lock(
     let changes = changes(&recorded, &current);
     let is_breaking = changes.iter().any(|change| change.is_breaking);
     let merged = merged(&recorded, &current);
-    let is_same = changes.is_empty() && merged == recorded;
     match mode {
-        Mode::Check if is_same => Ok(()),
+        Mode::Check if changes.is_empty() => Ok(()),
         Mode::Check => Err(LockError(report(path, &changes))),
         Mode::Write if is_breaking => Err(LockError(report(path, &changes))),
         Mode::Write | Mode::Accept => {
@@ -188,12 +188,14 @@ fn in_package(path: &Path) -> PathBuf {
 
 /// Writes a file wholly, or not at all.
 fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
+    static WRITES: AtomicU64 = AtomicU64::new(0);
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
-    // Beside it, so that it is in the same file system; tests of several processes may write at once.
+    // Beside it, so that it is in the same file system; several tests may write at once.
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
+    let write = WRITES.fetch_add(1, Ordering::Relaxed);
+    name.push(format!(".{}-{write}.new", std::process::id()));
     let new = path.with_file_name(name);
     let written = fs::File::create(&new)
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))

@@ -268,7 +268,7 @@ impl Sample {
             let again = reader
                 .rewrite(&self.stored(event))
                 .map_err(|error| format!("what it becomes is not read again: {error}"))?;
-            let (before, after) = (texts(&[event.clone()]), texts(&again));
+            let (before, after) = (texts(std::slice::from_ref(event)), texts(&again));
             if before != after {
                 return Err(format!(
                     "what it becomes is read as something else once it is written (- written, + read)\n\n{}",

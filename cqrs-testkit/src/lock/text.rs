@@ -1,6 +1,6 @@
 //! The lock as text: lines, in blocks, so that a difference reads well.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// What is written at the head of the file.
@@ -26,7 +26,7 @@ pub(super) struct Lock {
     /// The event types the program knows, by name.
     pub(super) events: BTreeMap<String, Event>,
     /// Names that are passed over, with the category where they are.
-    pub(super) ignored: BTreeMap<(String, String), ()>,
+    pub(super) ignored: BTreeSet<(String, String)>,
     /// The lines of each shape.
     pub(super) shapes: BTreeMap<Kind, Vec<String>>,
 }
@@ -66,7 +66,7 @@ impl Lock {
                 let _ = writeln!(text, "  {line}");
             }
         };
-        let names = self.ignored.keys().map(|(name, _)| name);
+        let names = self.ignored.iter().map(|(name, _)| name);
         let mut names: Vec<&String> = names
             .chain(self.events.keys())
             .chain(self.shapes.keys().map(|(name, _)| name))
@@ -74,7 +74,7 @@ impl Lock {
         names.sort_unstable();
         names.dedup();
         for name in names {
-            for (ignored, category) in self.ignored.keys() {
+            for (ignored, category) in &self.ignored {
                 if ignored == name {
                     block(format!("ignored {} in {}", quoted(name), quoted(category)), &[]);
                 }
@@ -126,7 +126,7 @@ impl Lock {
             "ignored" => {
                 let (name, rest) = name(rest)?;
                 let (category, rest) = self::name(rest.strip_prefix(" in ")?)?;
-                let is_new = self.ignored.insert((name, category), ()).is_none();
+                let is_new = self.ignored.insert((name, category));
                 (is_new && rest.is_empty()).then_some(Block::None)
             }
             "event" => {

@@ -1,9 +1,10 @@
 //! Projections: each event counts exactly once (G7), failures are loud and narrow (G8), workers share the slots.
 
-mod deploys;
 mod folds;
+mod newer;
 mod once;
 mod parked;
+mod renamed;
 mod slots;
 mod updates;
 mod versions;

@@ -5,13 +5,11 @@ use std::cell::RefCell;
 use std::fmt;
 
 use serde::Deserializer;
-use serde::de::value::{MapDeserializer, StrDeserializer};
-use serde::de::{
-    self, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess,
-    Visitor,
-};
+use serde::de::value::MapDeserializer;
+use serde::de::{self, DeserializeSeed, Visitor};
 
 use super::super::Form;
+use super::access::{Entry, Key, Parts, Variant};
 
 /// A step into a type. What has to come before the part the step leads to is given as JSON text.
 #[derive(Debug, Clone)]
@@ -132,7 +130,7 @@ impl<'de> Tracer<'de> {
     }
 
     /// The end of the path, or the next step.
-    fn step(self, ask: impl FnOnce() -> Ask) -> Result<(&'de Step, Self), Halt> {
+    pub(super) fn step(self, ask: impl FnOnce() -> Ask) -> Result<(&'de Step, Self), Halt> {
         match self.path.split_first() {
             Some((step, path)) => Ok((step, Self { path, ..self })),
             None if matches!(self.question, Question::Asks) => {
@@ -159,7 +157,7 @@ impl<'de> Tracer<'de> {
         self.found(Finding::Accepts(outcome.is_ok()))
     }
 
-    fn part<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Halt> {
+    pub(super) fn part<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Halt> {
         match self.tried() {
             Some(json) => {
                 let outcome = seed.deserialize(&mut serde_json::Deserializer::from_str(json));
@@ -168,11 +166,6 @@ impl<'de> Tracer<'de> {
             None => seed.deserialize(self),
         }
     }
-}
-
-/// Reads what has to come before.
-fn given<'de, S: DeserializeSeed<'de>>(seed: S, json: &'de str) -> Result<S::Value, Halt> {
-    seed.deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(|_| Halt::Stop)
 }
 
 /// Where a struct or enum comes from that is read by `V`.
@@ -320,12 +313,16 @@ impl<'de> Deserializer<'de> for Tracer<'de> {
 }
 
 impl<'de> Tracer<'de> {
-    fn item<V: Visitor<'de>>(self, step: &'de Step, visitor: V) -> Result<V::Value, Halt> {
+    pub(super) fn item<V: Visitor<'de>>(
+        self,
+        step: &'de Step,
+        visitor: V,
+    ) -> Result<V::Value, Halt> {
         let Step::Item(before) = step else { return Err(Halt::Stop) };
         visitor.visit_seq(Parts { before: before.iter(), last: Some(self) })
     }
 
-    fn twice<V: Visitor<'de>>(
+    pub(super) fn twice<V: Visitor<'de>>(
         self,
         field: &'static str,
         json: &'de str,
@@ -337,130 +334,5 @@ impl<'de> Tracer<'de> {
             Err(halt @ Halt::Twice(_)) => Err(self.found(Finding::Says(halt))),
             said => said,
         }
-    }
-}
-
-/// The elements before the one the path leads to, and that one.
-struct Parts<'a> {
-    before: std::slice::Iter<'a, String>,
-    last: Option<Tracer<'a>>,
-}
-
-impl<'de> SeqAccess<'de> for Parts<'de> {
-    type Error = Halt;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Halt> {
-        match (self.before.next(), self.last) {
-            (Some(json), _) => given(seed, json).map(Some),
-            (None, Some(last)) => {
-                self.last = None;
-                last.part(seed).map(Some)
-            }
-            (None, None) => Ok(None),
-        }
-    }
-}
-
-/// The entry the path leads to, before all others: one that is not accepted hides none of them.
-struct Entry<'a> {
-    before: Option<(&'static str, &'a str)>,
-    key: Key<'a>,
-    inner: Tracer<'a>,
-}
-
-#[derive(Clone, Copy)]
-enum Key<'a> {
-    Name(&'static str),
-    Json(&'a str),
-    /// The path leads into the key.
-    Wanted,
-}
-
-impl<'a> Entry<'a> {
-    fn of(step: &'a Step, inner: Tracer<'a>) -> Result<Self, Halt> {
-        let (before, key) = match step {
-            Step::Key => (None, Key::Wanted),
-            Step::Value(key) => (None, Key::Json(key)),
-            Step::Field(name) => (None, Key::Name(name)),
-            Step::After { first, json, field } => (Some((*first, &**json)), Key::Name(field)),
-            _ => return Err(Halt::Stop),
-        };
-        Ok(Self { before, key, inner })
-    }
-}
-
-impl<'de> MapAccess<'de> for Entry<'de> {
-    type Error = Halt;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Halt> {
-        let key = self.before.map_or(self.key, |(name, _)| Key::Name(name));
-        let key = match key {
-            Key::Wanted => self.inner.part(seed),
-            Key::Json(json) => given(seed, json),
-            Key::Name(name) => {
-                let name: StrDeserializer<'static, Halt> = name.into_deserializer();
-                seed.deserialize(name)
-            }
-        };
-        key.map(Some)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Halt> {
-        match self.before.take() {
-            Some((_, json)) => given(seed, json),
-            None => self.inner.part(seed),
-        }
-    }
-}
-
-/// A variant of an enum, by its stored name.
-struct Variant<'a> {
-    variant: &'static str,
-    content: Tracer<'a>,
-}
-
-impl<'de> EnumAccess<'de> for Variant<'de> {
-    type Error = Halt;
-    type Variant = Self;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Halt> {
-        let name: StrDeserializer<'static, Halt> = self.variant.into_deserializer();
-        Ok((seed.deserialize(name)?, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Variant<'de> {
-    type Error = Halt;
-
-    fn unit_variant(self) -> Result<(), Halt> {
-        Err(self.content.step(|| Ask::UnitVariant).err().unwrap_or(Halt::Stop))
-    }
-
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Halt> {
-        let (_, inner) = self.content.step(|| Ask::NewtypeVariant)?;
-        inner.part(seed)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Halt> {
-        let (step, inner) = self.content.step(|| Ask::TupleVariant(length))?;
-        inner.item(step, visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Halt> {
-        if let ([], Question::Twice(field, json)) = (self.content.path, self.content.question) {
-            return self.content.twice(field, json, visitor);
-        }
-        let (step, inner) = self.content.step(|| Ask::StructVariant(fields))?;
-        visitor.visit_map(Entry::of(step, inner)?)
     }
 }

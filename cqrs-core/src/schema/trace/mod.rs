@@ -5,7 +5,9 @@
 //! hides none of those beside it. What is accepted is tried with JSON, so that it shows which parts are checked, and which
 //! fields may be absent.
 
+mod access;
 mod deserializer;
+mod order;
 mod sample;
 
 use std::cell::RefCell;
@@ -15,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use self::deserializer::{Ask, Finding, Halt, Origin, Question, Step, Tracer};
+use self::order::in_order;
 use super::shape::{Content, Form, Member, Shape, Tagging, TypeContent, TypeShape};
 
 /// Longest path into a type.
@@ -34,7 +37,7 @@ pub(super) fn shape_of<T: DeserializeOwned>() -> Shape {
         runs: 0,
     };
     let part = trace.part();
-    trace.into_shape(part.form)
+    in_order(&trace.types, part.form)
 }
 
 struct Trace {
@@ -65,7 +68,7 @@ struct Type {
 impl Trace {
     /// The part at the end of the path.
     fn part(&mut self) -> Part {
-        let ask = match self.find(Question::Asks) {
+        let ask = match self.find(&Question::Asks) {
             Some(Finding::Asks(ask)) if self.path.len() < MAX_DEPTH => ask,
             _ => return Part { form: Form::Opaque, sample: None },
         };
@@ -175,7 +178,7 @@ impl Trace {
 
     fn map(&mut self) -> Part {
         let empty = Some(Value::Object(Map::new()));
-        let key = self.within(Step::Key, |trace| trace.find(Question::Asks));
+        let key = self.within(Step::Key, |trace| trace.find(&Question::Asks));
         if let Some(Finding::Asks(Ask::Identifier)) = key {
             // A struct with flattened parts: what is in it shows only when it is read.
             let sample = self.accepted([empty]);
@@ -222,13 +225,13 @@ impl Trace {
     }
 
     fn is_alias(&mut self, name: &'static str, sample: &Value) -> bool {
-        let found = self.find(Question::Twice(name, sample.to_string()));
+        let found = self.find(&Question::Twice(name, sample.to_string()));
         matches!(found, Some(Finding::Says(Halt::Twice(field))) if field != name)
     }
 
     /// The content of the variant at the end of the path, and a value of the enum.
     fn content(&mut self) -> (Content, Option<Value>) {
-        let (content, sample) = match self.find(Question::Asks) {
+        let (content, sample) = match self.find(&Question::Asks) {
             Some(Finding::Asks(Ask::NewtypeVariant)) => {
                 let inner = self.within(Step::Newtype, Self::part);
                 (Content::Newtype(inner.form), inner.sample)
@@ -287,9 +290,9 @@ impl Trace {
     /// What takes anything: an enum that finds its variant inside says so, of others no more is known.
     fn any(&mut self, reader: &'static str) -> Part {
         if reader.contains("TaggedContentVisitor")
-            && let Some(Finding::Says(Halt::Missing(tag))) = self.find(Question::Says(Vec::new()))
+            && let Some(Finding::Says(Halt::Missing(tag))) = self.find(&Question::Says(Vec::new()))
             && let question = Question::Says(vec![(tag, sample::NO_VARIANT)])
-            && let Some(Finding::Says(Halt::UnknownVariant(names))) = self.find(question)
+            && let Some(Finding::Says(Halt::UnknownVariant(names))) = self.find(&question)
         {
             return self.type_of(&Origin { name: "Tagged", reader }, names, |trace, _| {
                 let objects = names.iter().map(|name| sample::object([(tag, (*name).into())]));
@@ -342,7 +345,7 @@ impl Trace {
             self.runs += 1;
             return self.runs <= MAX_RUNS && (self.accepts)(&sample.to_string());
         }
-        let found = self.find(Question::Accepts(sample.to_string()));
+        let found = self.find(&Question::Accepts(sample.to_string()));
         matches!(found, Some(Finding::Accepts(true)))
     }
 
@@ -355,13 +358,13 @@ impl Trace {
         }
     }
 
-    fn find(&mut self, question: Question) -> Option<Finding> {
+    fn find(&mut self, question: &Question) -> Option<Finding> {
         self.runs += 1;
         if self.runs > MAX_RUNS {
             return None;
         }
         let finding = RefCell::new(None);
-        let tracer = Tracer { path: &self.path, question: &question, finding: &finding };
+        let tracer = Tracer { path: &self.path, question, finding: &finding };
         // How it ends does not matter: it is given up where something is found.
         let _ = (self.look)(tracer);
         finding.into_inner()
@@ -381,62 +384,6 @@ impl Trace {
         let found = look(self);
         self.path.extend(last);
         found
-    }
-
-    /// Only the structs and enums that are still needed, in the order in which they are met.
-    fn into_shape(self, form: Form) -> Shape {
-        let order = Order { types: &self.types, new: RefCell::default() };
-        let form = order.form(form);
-        let mut types = Vec::new();
-        // A content that is put in order may lead to more.
-        while let Some(index) = order.met(types.len()) {
-            let TypeShape { identity, name, content } = self.types[index].shape.clone();
-            let content = match content {
-                TypeContent::Struct(content) => {
-                    TypeContent::Struct(content.map(&|form| order.form(form)))
-                }
-                TypeContent::Enum(tagging, variants) => {
-                    let variant = |(name, content): (_, Content)| {
-                        (name, content.map(&|form| order.form(form)))
-                    };
-                    TypeContent::Enum(tagging, variants.into_iter().map(variant).collect())
-                }
-            };
-            types.push(TypeShape { identity, name, content });
-        }
-        Shape { form, types }
-    }
-}
-
-/// The structs and enums that are met, by the order in which they are.
-struct Order<'a> {
-    types: &'a [Type],
-    new: RefCell<Vec<usize>>,
-}
-
-impl Order<'_> {
-    fn met(&self, index: usize) -> Option<usize> {
-        self.new.borrow().get(index).copied()
-    }
-
-    fn form(&self, form: Form) -> Form {
-        form.map_types(&|index| self.type_(index))
-    }
-
-    fn type_(&self, index: usize) -> Form {
-        let Type { shape, is_recursive, .. } = &self.types[index];
-        // A struct around one value is stored as that value; only one that is met within itself needs its name.
-        if let TypeContent::Struct(Content::Newtype(inner)) = &shape.content
-            && !is_recursive
-        {
-            return self.form(inner.clone());
-        }
-        let mut new = self.new.borrow_mut();
-        let position = new.iter().position(|known| *known == index).unwrap_or_else(|| {
-            new.push(index);
-            new.len() - 1
-        });
-        Form::Type(position)
     }
 }
 

@@ -8,14 +8,23 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::super::outline::{form, names, outlines};
 use super::shape_of;
+
+/// The shape of `T` as text: its form, then the structs and enums in it.
+fn outline<T: DeserializeOwned>() -> String {
+    let shape = shape_of::<T>();
+    let mut lines = vec![form(&shape.form, &names(&shape.types))];
+    lines.extend(outlines(&shape.types));
+    lines.join("\n")
+}
 
 /// The outline of the shape of `T`.
 #[track_caller]
 fn shows<T: DeserializeOwned>(expected: &str) {
     let expected = expected.lines().map(|line| line.strip_prefix("        ").unwrap_or(line));
     let expected: Vec<&str> = expected.filter(|line| !line.trim().is_empty()).collect();
-    assert_eq!(shape_of::<T>().outline(), expected.join("\n"));
+    assert_eq!(outline::<T>(), expected.join("\n"));
 }
 
 /// A date that no made-up text is, unless it has the form of one.
@@ -103,7 +112,7 @@ fn five() -> u8 {
 #[serde(rename_all = "camelCase")]
 #[allow(dead_code, reason = "only looked at")]
 struct Order {
-    order_id: Uuid,
+    customer_id: Uuid,
     #[serde(rename = "when", alias = "at", alias = "zeit")]
     placed: Date,
     secret: Secret,
@@ -161,11 +170,11 @@ fn structs_by_their_stored_names() {
           price: u64
           weight: text like "0"
         type Order
+          customerId~: text like "00000000-0000-0000-0000-000000000000"
           lines~: list<Line>
           marker~: null
           newtype~: u64
           note~: option<text>
-          orderId~: text like "00000000-0000-0000-0000-000000000000"
           pair~: Pair
           secret~: checked text
           urgency~: u8
@@ -405,7 +414,7 @@ impl<'de> Deserialize<'de> for Endless {
 
 #[test]
 fn what_has_no_end_ends() {
-    let text = shape_of::<Endless>().outline();
+    let text = outline::<Endless>();
     assert!(text.starts_with("list<list<") && text.contains("opaque"), "{text}");
 }
 
@@ -427,22 +436,7 @@ impl<'de> Deserialize<'de> for Fickle {
 #[test]
 fn what_asks_for_something_else_each_time_does_no_harm() {
     for _ in 0..3 {
-        assert!(!shape_of::<Fickle>().outline().is_empty());
-        assert!(!shape_of::<Vec<(Fickle, Fickle)>>().outline().is_empty());
-    }
-}
-
-#[test]
-fn only_what_shows_wholly_is_complete() {
-    assert!(shape_of::<Node>().is_complete());
-    assert!(shape_of::<Page<Kind>>().is_complete());
-    for shape in [
-        shape_of::<Order>(),
-        shape_of::<Uuid>(),
-        shape_of::<Internal>(),
-        shape_of::<Untagged>(),
-        shape_of::<HashMap<String, serde_json::Value>>(),
-    ] {
-        assert!(!shape.is_complete(), "{}", shape.outline());
+        assert!(!outline::<Fickle>().is_empty());
+        assert!(!outline::<Vec<(Fickle, Fickle)>>().is_empty());
     }
 }

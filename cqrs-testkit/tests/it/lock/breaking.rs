@@ -1,6 +1,8 @@
 //! Changes after which stored events would no longer be what they were: each is refused, with what to do about it.
 
-use cqrs_core::Catalogue;
+use cqrs_core::{
+    Catalogue, DecodeError, Decoded, EncodeError, Event, EventType, Payload, RecordedEvent,
+};
 use cqrs_testkit::Mode;
 
 use super::{Locked, release};
@@ -148,7 +150,7 @@ fn an_alias_a_source_or_an_ignored_name_that_is_gone() {
             PlanChanged {},
         }
 
-        fn as_is(_: &mut Draft) -> Result<(), UpcastError> { Ok(()) }
+        fn as_is(draft: &mut Draft) -> Result<(), UpcastError> { draft.remove("nothing") }
     });
     let message = lock.refuses(
         &release! { events { Opened { owner: String }, PlanChanged {} } },
@@ -162,6 +164,33 @@ fn an_alias_a_source_or_an_ignored_name_that_is_gone() {
 }
 
 #[test]
+fn a_name_that_one_of_two_aggregates_no_longer_passes_over() {
+    macro_rules! other {
+        ($($ignored:tt)*) => {{
+            #[derive(Default, cqrs_derive::Aggregate)]
+            #[aggregate(category = "other", events(Noted), crate = cqrs_core $($ignored)*)]
+            struct Other;
+
+            #[derive(serde::Serialize, serde::Deserialize, cqrs_derive::Event)]
+            #[event(name = "other.noted", crate = cqrs_core)]
+            struct Noted;
+
+            impl cqrs_core::Apply<Noted> for Other {
+                fn apply(&mut self, _: Noted) {}
+            }
+
+            release! { ignore("account.counted") events { Opened { owner: String } } }
+                .aggregate::<Other>()
+        }};
+    }
+    let lock = Locked::of(&other!(, ignore("account.counted")));
+    lock.refuses(
+        &other!(),
+        &["✗ `account.counted` is no longer passed over in the streams of `other`"],
+    );
+}
+
+#[test]
 fn a_step_that_is_gone() {
     let lock = Locked::of(&release! {
         events {
@@ -169,7 +198,7 @@ fn a_step_that_is_gone() {
             PlanChanged {},
         }
 
-        fn as_is(_: &mut Draft) -> Result<(), UpcastError> { Ok(()) }
+        fn as_is(draft: &mut Draft) -> Result<(), UpcastError> { draft.remove("nothing") }
     });
     lock.refuses(
         &release! {
@@ -178,7 +207,7 @@ fn a_step_that_is_gone() {
                 PlanChanged {},
             }
 
-            fn as_is(_: &mut Draft) -> Result<(), UpcastError> { Ok(()) }
+            fn as_is(draft: &mut Draft) -> Result<(), UpcastError> { draft.remove("nothing") }
         },
         &[
             "✗ `account.upgraded` v2 is recorded, but there is no step from it",
@@ -232,29 +261,49 @@ fn all_that_is_wrong_is_told_at_once() {
     assert_eq!(message.matches('✗').count(), 4, "{message}");
 }
 
+/// An event type that no derive has written: nobody knows what is in it, nor checks its steps.
+macro_rules! written_by_hand {
+    ($event:ident, $event_type:expr) => {
+        struct $event;
+
+        impl Event for $event {
+            const TYPES: &'static [EventType] = &[$event_type];
+
+            fn event_type(&self) -> EventType {
+                Self::TYPES[0]
+            }
+
+            fn encode(&self) -> Result<Payload, EncodeError> {
+                Payload::of(&())
+            }
+
+            fn decode(_: &RecordedEvent) -> Result<Decoded<Self>, DecodeError> {
+                Ok(Self.into())
+            }
+        }
+    };
+}
+
+written_by_hand!(First, EventType::new("account.opened", 1));
+written_by_hand!(Second, EventType::new("account.opened", 2));
+
+#[test]
+fn a_new_version_without_a_step_from_the_one_before() {
+    let lock = Locked::of(&Catalogue::new().events::<First>());
+    assert!(lock.text().ends_with("shape account.opened v1\n  nobody knows\n"), "{}", lock.text());
+    lock.refuses(
+        &Catalogue::new().events::<Second>(),
+        &[
+            "✗ `account.opened` v1 is recorded, but there is no step from it",
+            "write it: `upcast(1 => …)`",
+            "+ `account.opened` v2 is a new version",
+        ],
+    );
+}
+
 #[test]
 fn names_that_mean_two_things() {
-    use cqrs_core::{DecodeError, Decoded, EncodeError, Event, EventType, Payload, RecordedEvent};
-
-    struct Twin;
-
-    impl Event for Twin {
-        const TYPES: &'static [EventType] = &[EventType::new("account.opened", 2)];
-
-        fn event_type(&self) -> EventType {
-            Self::TYPES[0]
-        }
-
-        fn encode(&self) -> Result<Payload, EncodeError> {
-            Payload::of(&())
-        }
-
-        fn decode(_: &RecordedEvent) -> Result<Decoded<Self>, DecodeError> {
-            Ok(Self.into())
-        }
-    }
-
-    let catalogue = release! { events { Opened { owner: String } } }.events::<Twin>();
+    let catalogue = release! { events { Opened { owner: String } } }.events::<Second>();
     for mode in [Mode::Check, Mode::Write, Mode::Accept] {
         let message = Locked::empty().verify(&catalogue, mode).unwrap_err();
         assert!(message.contains("`account.opened` is declared twice"), "{message}");

@@ -223,7 +223,7 @@ fn a_type_that_is_retired_renamed_split_or_ignored_is_recorded() {
                 PlanChanged {},
             }
 
-            fn as_is(_: &mut Draft) -> Result<(), UpcastError> { Ok(()) }
+            fn as_is(draft: &mut Draft) -> Result<(), UpcastError> { draft.remove("nothing") }
         },
         &[
             "`account.opened` is no longer an event type of its own",
@@ -245,6 +245,30 @@ fn a_type_that_is_retired_renamed_split_or_ignored_is_recorded() {
         let part = part.replace("plan-changed", "plan_changed");
         assert!(text.contains(&part), "{part:?} is missing in\n{text}");
     }
+}
+
+#[test]
+fn a_name_that_is_read_again_is_recorded() {
+    let lock = Locked::of(&release! {
+        ignore("account.counted")
+        events {
+            #[event(alias = "account.opened")]
+            Begun { owner: String },
+        }
+    });
+    lock.records(
+        &release! {
+            events {
+                #[event(alias = "account.opened")]
+                Begun { owner: String },
+                Counted,
+            }
+        },
+        &[
+            "+ `account.counted` v1 is a new event type",
+            "+ `account.counted` is no longer passed over in the streams of `account`",
+        ],
+    );
 }
 
 #[test]

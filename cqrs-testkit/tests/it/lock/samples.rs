@@ -190,8 +190,8 @@ fn a_step_back_that_does_not_undo_the_step() {
             draft.remove("note")
         }
 
-        fn as_is(_: &mut Draft) -> Result<(), UpcastError> {
-            Ok(())
+        fn as_is(draft: &mut Draft) -> Result<(), UpcastError> {
+            draft.remove("nothing")
         }
     };
     fails(

@@ -1,18 +1,19 @@
-//! An older and a newer program share a projection: events that were renamed are adopted where none was missed (G10), and
-//! those of a newer version wait for the program that can read them (G11).
+//! An older and a newer program share a projection, and the newer one has renamed an event type: the version is adopted
+//! where no event was missed, and the older program is shut out (G10).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use cqrs::prelude::*;
-use cqrs::sqlite::SqliteModel;
 use cqrs::{
-    Append, EventId, ExpectedVersion, Maintain, MemoryModel, MemoryStore, Metadata, NewEvent,
-    OnChange, ParkedError, ParkedRequest, Phase, Position, PostgresStore, Projections, Projector,
-    PutInService, Rows, Running, SqliteStore, Stopped, Store, StreamId,
+    Append, AppendError, Appended, EventId, EventStore, ExpectedVersion, Head, LogFilter, LogPage,
+    Maintain, Metadata, NewEvent, News, OnChange, Position, PostgresStore, Projections, Projector,
+    PutInService, RecordedEvent, Rows, Running, SqliteStore, Stopped, Store, StoreError, StreamId,
+    Version,
 };
+use tokio::sync::Semaphore;
 
 use super::LONG;
 
@@ -22,7 +23,7 @@ macro_rules! balances {
         #[derive(Debug, Clone, PartialEq, View)]
         #[view(name = "balances", version = $version, key(account), events(AccountEvent))]
         pub(super) struct $row {
-            pub(super) account: String,
+            account: String,
             owner: String,
             openings: i64,
             cents: i64,
@@ -52,78 +53,26 @@ macro_rules! balances {
             }
         }
 
-        impl $row {
-            pub(super) fn seen(&self) -> (&str, i64, i64) {
-                (&self.owner, self.openings, self.cents)
+        impl From<$row> for super::Seen {
+            fn from(row: $row) -> Self {
+                (row.owner, row.openings, row.cents)
             }
         }
     };
 }
 
-/// What is noted, in order, by the handlers of one program.
-macro_rules! notes {
-    () => {
-        #[derive(Projection)]
-        #[projection(name = "notes", model = MemoryModel<Texts>, events(Written), tables = "notes")]
-        pub(super) struct Notes {
-            /// Whether a text is refused that says so.
-            pub(super) refuses: Arc<AtomicBool>,
-        }
+/// Of an account: its owner, how many times it was opened, and how much is in it.
+type Seen = (String, i64, i64);
 
-        impl Project<Written> for Notes {
-            async fn project(
-                &self,
-                event: Written,
-                received: &Received<'_>,
-                transaction: &mut MemoryTransaction<Texts>,
-            ) -> Result<(), BoxError> {
-                if event.text == "refused" && self.refuses.load(Ordering::SeqCst) {
-                    return Err("it is refused".into());
-                }
-                let key = received.stream.key().to_owned();
-                transaction.value.entry(key).or_default().push(event.text);
-                Ok(())
-            }
-        }
-
-        #[derive(Debug, Clone, PartialEq, View)]
-        #[view(name = "notes", key(note), events(Written))]
-        pub(super) struct Note {
-            note: String,
-            pub(super) texts: String,
-        }
-
-        impl Fold<Written> for Note {
-            fn rows(_: &Written, received: &Received<'_>) -> impl IntoIterator<Item = String> {
-                Some(received.stream.key().to_owned())
-            }
-
-            fn fold(
-                row: &mut Option<Self>,
-                note: &String,
-                event: &Written,
-                _: &Received<'_>,
-            ) -> Result<(), BoxError> {
-                let texts = row.take().map(|row| row.texts + " ").unwrap_or_default();
-                *row = Some(Self { note: note.clone(), texts: texts + &event.text });
-                Ok(())
-            }
-        }
-    };
+fn seen(owner: &str, openings: i64, cents: i64) -> Seen {
+    (owner.to_owned(), openings, cents)
 }
-
-type Texts = BTreeMap<String, Vec<String>>;
 
 /// The older program.
 mod before {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
     use cqrs::prelude::*;
-    use cqrs::{BoxError, MemoryModel, MemoryTransaction, Received};
+    use cqrs::{BoxError, Received};
     use serde::{Deserialize, Serialize};
-
-    use super::Texts;
 
     #[derive(Debug, Serialize, Deserialize, Event)]
     #[event(prefix = "account")]
@@ -134,26 +83,13 @@ mod before {
 
     balances!(Balance, 1, Created);
     balances!(Next, 2, Created);
-
-    #[derive(Debug, Serialize, Deserialize, Event)]
-    #[event(name = "note.written")]
-    pub(super) struct Written {
-        pub(super) text: String,
-    }
-
-    notes!();
 }
 
 /// The newer program.
 mod after {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
     use cqrs::prelude::*;
-    use cqrs::{BoxError, Draft, MemoryModel, MemoryTransaction, Received, UpcastError};
+    use cqrs::{BoxError, Received};
     use serde::{Deserialize, Serialize};
-
-    use super::Texts;
 
     #[derive(Debug, Serialize, Deserialize, Event)]
     #[event(prefix = "account")]
@@ -169,19 +105,6 @@ mod after {
 
     balances!(Balance, 1, Opened);
     balances!(Next, 2, Opened);
-
-    #[derive(Debug, Serialize, Deserialize, Event)]
-    #[event(name = "note.written", version = 2, upcast(1 => by_nobody))]
-    pub(super) struct Written {
-        pub(super) text: String,
-        pub(super) by: String,
-    }
-
-    fn by_nobody(draft: &mut Draft) -> Result<(), UpcastError> {
-        draft.set("by", "")
-    }
-
-    notes!();
 }
 
 /// A read model for both programs.
@@ -205,7 +128,11 @@ fn opened(owner: &str) -> after::AccountEvent {
 
 const DEPOSITED: before::AccountEvent = before::AccountEvent::Deposited { cents: 1 };
 
-async fn append<E: Event>(store: &impl Store, stream: (&str, &str), event: &E) -> Position {
+pub(super) async fn append<E: Event>(
+    store: &impl Store,
+    stream: (&str, &str),
+    event: &E,
+) -> Position {
     let id = EventId::random();
     let event = NewEvent::of(event, id, Arc::new(Metadata::of(id.as_uuid()))).unwrap();
     let stream = StreamId::new(stream.0, stream.1).unwrap();
@@ -213,11 +140,11 @@ async fn append<E: Event>(store: &impl Store, stream: (&str, &str), event: &E) -
     store.append(&append).await.unwrap().position
 }
 
-fn projector(store: &(impl Store + Clone)) -> Projector {
+pub(super) fn projector(store: &(impl Store + Clone)) -> Projector {
     Projector::new(store.clone()).lease(Duration::from_secs(3))
 }
 
-async fn until(condition: impl AsyncFn() -> bool) {
+pub(super) async fn until(condition: impl AsyncFn() -> bool) {
     let met = async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -233,8 +160,9 @@ async fn changed(running: Running) -> String {
     stopped.to_string()
 }
 
-async fn balance(model: &impl Rows<after::Balance>, account: &str) -> after::Balance {
-    model.row(&account.to_owned()).await.unwrap().unwrap()
+async fn balance(model: &impl Rows<after::Balance>, account: &str) -> Seen {
+    let row: after::Balance = model.row(&account.to_owned()).await.unwrap().unwrap();
+    row.into()
 }
 
 async fn names(model: &impl Maintain) -> Vec<String> {
@@ -281,9 +209,9 @@ async fn a_rename_is_adopted(store: impl Store + Clone, model: impl Views) {
     let last = append(&store, ("account", "renamed"), &DEPOSITED).await;
     new.wait_for(last, LONG).await.unwrap();
     for number in 0..ACCOUNTS {
-        assert_eq!(balance(&model, &account(number)).await.seen(), ("Ada", 1, rounds));
+        assert_eq!(balance(&model, &account(number)).await, seen("Ada", 1, rounds));
     }
-    assert_eq!(balance(&model, "renamed").await.seen(), ("Bea", 1, 1));
+    assert_eq!(balance(&model, "renamed").await, seen("Bea", 1, 1));
 
     let again = projector(&store).start_view::<before::Balance>(model.clone());
     assert_eq!(changed(again).await, text);
@@ -315,8 +243,8 @@ async fn a_rename_that_was_passed_is_refused(store: impl Store + Clone, model: i
     assert!(Projections::new(store.clone(), model.clone()).reset("balances", 1).await.unwrap());
     let new = projector(&store).start_view::<after::Balance>(model.clone());
     new.wait_for(last, LONG).await.unwrap();
-    assert_eq!(balance(&model, "a").await.seen(), ("Ada", 1, 2));
-    assert_eq!(balance(&model, "b").await.seen(), ("Bea", 1, 0));
+    assert_eq!(balance(&model, "a").await, seen("Ada", 1, 2));
+    assert_eq!(balance(&model, "b").await, seen("Bea", 1, 0));
 }
 
 /// A version is built by the older program, and by the newer one to the end.
@@ -376,128 +304,90 @@ on_both! {
         g10_a_rename_is_adopted_beside_on_sqlite g10_a_rename_is_adopted_beside_on_postgres;
 }
 
-fn text(text: &str) -> before::Written {
-    before::Written { text: text.to_owned() }
+/// The store of a slow program: behind each look at what it did not want before, it waits until it may go on.
+#[derive(Debug)]
+struct Slow<S> {
+    inner: S,
+    has_looked: Semaphore,
+    goes_on: Semaphore,
 }
 
-fn newer_text(text: &str) -> after::Written {
-    after::Written { text: text.to_owned(), by: "Ada".to_owned() }
-}
-
-/// The older program meets an event that only the newer one can read.
-async fn a_newer_event_waits(
-    store: impl Store + Clone,
-    model: &impl Maintain,
-    start_old: impl FnOnce(&Projector) -> Running,
-    start_new: impl FnOnce(&Projector) -> Running,
-    texts: impl AsyncFn(&str) -> String,
-) {
-    // Tried once, an event that fails is parked at once.
-    let projector = projector(&store).attempts(1);
-    let before = append(&store, ("note", "a"), &text("one")).await;
-    let newer = append(&store, ("note", "a"), &newer_text("two")).await;
-    let last = append(&store, ("note", "b"), &text("three")).await;
-    let old = start_old(&projector);
-    let stored = async || model.projections(Some("notes")).await.unwrap().remove(0);
-    // Others are told as well.
-    until(async || !model.projections(None).await.unwrap().is_empty()).await;
-    until(async || stored().await.slots[0].error.is_some()).await;
-    let status = old.status();
-    assert_eq!((status.phase, status.parked.len()), (Phase::Retrying, 0));
-    let (error, told) =
-        (status.last_error.unwrap(), stored().await.slots[0].error.clone().unwrap());
-    for part in [
-        "`note.written` v2 at version 2 of stream `note/a`",
-        &format!("(position {newer})"),
-        "this program reads it up to v1; a newer program has written it",
-    ] {
-        assert!(error.contains(part) && told.contains(part), "{part}: {error}; {told}");
+#[async_trait]
+impl<S: EventStore> EventStore for Slow<S> {
+    async fn append(&self, append: &Append) -> Result<Appended, AppendError> {
+        self.inner.append(append).await
     }
-    assert_eq!((stored().await.parked, stored().await.slots[0].position), (0, before));
-    assert_eq!((texts("a").await, texts("b").await), ("one".into(), String::new()));
-    old.stop().await;
-    let new = start_new(&projector);
-    new.wait_for(last, LONG).await.unwrap();
-    assert_eq!((texts("a").await, texts("b").await), ("one two".into(), "three".into()));
-    assert_eq!((stored().await.parked, new.status().last_error), (0, None));
+
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.inner.read_stream(stream, after, limit).await
+    }
+
+    async fn read_log(
+        &self,
+        filter: &LogFilter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, StoreError> {
+        let page = self.inner.read_log(filter, after, limit).await;
+        if let [name] = filter.event_types()
+            && **name == *"account.opened"
+        {
+            self.has_looked.add_permits(1);
+            self.goes_on.acquire().await.unwrap().forget();
+        }
+        page
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        self.inner.head().await
+    }
+
+    async fn find(&self, id: EventId) -> Result<Option<RecordedEvent>, StoreError> {
+        self.inner.find(id).await
+    }
+
+    fn news(&self) -> News {
+        self.inner.news()
+    }
 }
 
-fn texts(model: &MemoryModel<Texts>, note: &str) -> String {
-    model.read(|all| all.get(note).map(|texts| texts.join(" ")).unwrap_or_default())
-}
-
-#[tokio::test]
-async fn g11_a_newer_event_waits_for_the_newer_program_in_memory() {
-    let model = MemoryModel::new(Texts::new());
-    let refuses = Arc::default();
-    let old = before::Notes { refuses: Arc::clone(&refuses) };
-    let new = after::Notes { refuses };
-    a_newer_event_waits(
-        MemoryStore::new(),
-        &model,
-        |projector| projector.start(old, model.clone()),
-        |projector| projector.start(new, model.clone()),
-        async |note| texts(&model, note),
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn g11_a_newer_event_waits_for_the_newer_program_on_sqlite() {
+/// The newer program has looked, and before it adopts the version, the older one passes an event it does not know: the
+/// last of the log, which is stored before the look, or after it.
+async fn a_rename_is_passed_meanwhile(is_stored_before: bool) {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path().join("app.db")).await.unwrap();
-    let model: SqliteModel = store.model();
-    a_newer_event_waits(
-        store,
-        &model,
-        |projector| projector.start_view::<before::Note>(model.clone()),
-        |projector| projector.start_view::<after::Note>(model.clone()),
-        async |note| {
-            let row: Option<after::Note> = model.row(&note.to_owned()).await.unwrap();
-            row.map(|row| row.texts).unwrap_or_default()
-        },
-    )
-    .await;
+    let model = store.model();
+    let run_old = async |last| {
+        let old = projector(&store).start_view::<before::Balance>(model.clone());
+        old.wait_for(last, LONG).await.unwrap();
+        old.stop().await;
+    };
+    let open_another = async || append(&store, ("account", "b"), &opened("Bea")).await;
+    run_old(append(&store, ("account", "a"), &created("Ada")).await).await;
+    let stored_before = if is_stored_before { Some(open_another().await) } else { None };
+    let (has_looked, goes_on) = (Semaphore::new(0), Semaphore::new(0));
+    let slow = Arc::new(Slow { inner: store.clone(), has_looked, goes_on });
+    let new = Projector::new(slow.clone()).start_view::<after::Balance>(model.clone());
+    slow.has_looked.acquire().await.unwrap().forget();
+    let passed = match stored_before {
+        Some(passed) => passed,
+        None => open_another().await,
+    };
+    run_old(passed).await;
+    slow.goes_on.add_permits(Semaphore::MAX_PERMITS);
+    let text = changed(new).await;
+    assert!(text.contains(&format!("from position {passed} on")), "{text}");
+    assert_eq!(names(&model).await, [FEWER]);
 }
 
-#[tokio::test]
-async fn g11_a_newer_event_of_a_parked_stream_waits_as_well() {
-    let (store, model) = (MemoryStore::new(), MemoryModel::new(Texts::new()));
-    let refuses = Arc::new(AtomicBool::new(true));
-    let projector = projector(&store).attempts(1).lease(Duration::from_millis(400));
-    let old = before::Notes { refuses: refuses.clone() };
-    let old = projector.start(old, model.clone());
-    append(&store, ("note", "a"), &text("refused")).await;
-    append(&store, ("note", "a"), &text("two")).await;
-    append(&store, ("note", "a"), &newer_text("three")).await;
-    let last = append(&store, ("note", "b"), &text("four")).await;
-    // It is behind one that is parked, and holds nobody up.
-    old.wait_for(last, LONG).await.unwrap();
-    assert_eq!((texts(&model, "a"), texts(&model, "b")), (String::new(), "four".into()));
-
-    refuses.store(false, Ordering::SeqCst);
-    let note = StreamId::new("note", "a").unwrap();
-    let not_done = old.replay(note.clone()).await.unwrap_err();
-    assert!(matches!(not_done, ParkedError::NotDone { .. }), "{not_done}");
-    assert!(not_done.to_string().contains("a newer program has written it"), "{not_done}");
-    assert_eq!(texts(&model, "a"), "refused two");
-    let parked = model.parked("notes", 1).await.unwrap().remove(0);
-    assert_eq!((parked.version.get(), parked.attempts), (3, 0));
-    // It is not given up either, and still holds nobody up.
-    model.request("notes", 1, &note, ParkedRequest::Discard).await.unwrap();
-    let last = append(&store, ("note", "b"), &text("five")).await;
-    old.wait_for(last, LONG).await.unwrap();
-    let is_asked = async || {
-        let parked = model.parked("notes", 1).await.unwrap().remove(0);
-        (parked.version.get(), parked.attempts, parked.request)
-    };
-    until(async || is_asked().await == (3, 0, Some(ParkedRequest::Replay))).await;
-    old.stop().await;
-
-    let _new = projector.start(after::Notes { refuses }, model.clone());
-    until(async || model.parked("notes", 1).await.unwrap().is_empty()).await;
-    assert_eq!(
-        (texts(&model, "a"), texts(&model, "b")),
-        ("refused two three".into(), "four five".into())
-    );
+#[tokio::test(flavor = "multi_thread")]
+async fn g10_a_rename_that_is_passed_while_it_is_adopted_is_refused() {
+    for is_stored_before in [false, true] {
+        a_rename_is_passed_meanwhile(is_stored_before).await;
+    }
 }
