@@ -225,8 +225,7 @@ fn recorded(schema_version: u32, payload: &str) -> Result<RecordedEvent, BoxErro
     let id = EventId::random();
     let metadata = Arc::new(Metadata::of(id.as_uuid()));
     let payload = Payload::from_json(payload)?;
-    let event =
-        NewEvent::from_parts(id, "account.deposited", schema_version, payload, metadata)?;
+    let event = NewEvent::from_parts(id, "account.deposited", schema_version, payload, metadata)?;
     let (version, position) = (Version::FIRST, Position::new(1));
     Ok(RecordedEvent::new(
         event,

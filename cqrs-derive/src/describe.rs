@@ -2,7 +2,7 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
-use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Lit, Meta, Path, Type};
+use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Ident, Lit, Meta, Path, Type};
 
 use crate::names;
 use crate::serde_attr;
@@ -11,6 +11,7 @@ use crate::text::shown;
 
 /// An event type, or a command.
 pub(crate) struct Described {
+    name: String,
     docs: String,
     /// Those of serde, on the type and on the variant.
     attributes: String,
@@ -30,12 +31,15 @@ impl Described {
     /// The struct, or the variants of the enum.
     pub(crate) fn all(input: &DeriveInput, subject: &Subject) -> Vec<Self> {
         match &input.data {
-            Data::Struct(data) => vec![Self::of(&[&input.attrs], &data.fields, subject)],
+            Data::Struct(data) => {
+                vec![Self::of(&input.ident, &[&input.attrs], &data.fields, subject)]
+            }
             Data::Enum(data) => {
                 let variants = data.variants.iter();
                 variants
                     .map(|variant| {
-                        Self::of(&[&input.attrs, &variant.attrs], &variant.fields, subject)
+                        let attributes = [&input.attrs, &variant.attrs];
+                        Self::of(&variant.ident, &attributes, &variant.fields, subject)
                     })
                     .collect()
             }
@@ -43,7 +47,12 @@ impl Described {
         }
     }
 
-    fn of(attributes: &[&Vec<Attribute>], fields: &Fields, subject: &Subject) -> Self {
+    fn of(
+        ident: &Ident,
+        attributes: &[&Vec<Attribute>],
+        fields: &Fields,
+        subject: &Subject,
+    ) -> Self {
         let written: Vec<String> =
             attributes.iter().map(|attributes| serde_attr::written(attributes)).collect();
         let own = attributes.last().copied();
@@ -65,9 +74,11 @@ impl Described {
                 type_: is_known.then(|| field.ty.clone()),
             }
         });
+        let is_any = written.iter().any(|written| !written.is_empty());
         Self {
+            name: names::plain(ident),
             docs: own.map_or_else(String::new, |own| docs(own)),
-            attributes: written.join(" ").trim().to_owned(),
+            attributes: if is_any { written.join(" | ").trim().to_owned() } else { String::new() },
             fields: fields.collect(),
         }
     }
@@ -83,10 +94,10 @@ pub(crate) fn describe(cqrs: &Path, described: &[Described]) -> TokenStream {
         }
     });
     let kinds = described.iter().map(|kind| {
-        let Described { docs, attributes, fields } = kind;
+        let Described { name, docs, attributes, fields } = kind;
         let fields = fields.iter().map(|field| field.describe(cqrs));
         quote! {
-            #cqrs::__private::Describe::kind(__to, #docs, #attributes);
+            #cqrs::__private::Describe::kind(__to, #name, #docs, #attributes);
             #(#fields)*
         }
     });

@@ -74,10 +74,9 @@ async fn together(
     connections: &Connections,
     appends: &[Pending],
 ) -> Result<Vec<Option<Appended>>, Error> {
-    let mut connection = match connections.pool().acquire().await {
-        Ok(connection) => connection,
+    let Ok(mut connection) = connections.pool().acquire().await else {
         // Each says so of itself.
-        Err(_) => return Ok(appends.iter().map(|_| None).collect()),
+        return Ok(appends.iter().map(|_| None).collect());
     };
     let answer = in_time(connections.call_timeout(), insert(&mut connection, appends)).await;
     if let Err(error) = &answer

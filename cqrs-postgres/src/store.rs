@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, GroupCommit, Head, LogFilter, LogPage, News, Position,
-    RecordedEvent, Snapshot, SnapshotStore, StoreError, StreamId, Version,
+    Append, AppendError, Appended, EventId, EventStore, GroupCommit, Head, LogFilter, LogPage,
+    News, Position, RecordedEvent, Snapshot, SnapshotStore, StoreError, StreamId, Version,
 };
 use sqlx::{PgPool, PgTransaction};
 
 use crate::connections::{CALL_TIMEOUT, Connections};
-use crate::news::{Hints, Timing};
 use crate::group::{self, Appends};
+use crate::news::{Hints, Timing};
 use crate::{PostgresModel, PostgresOptions, append, log, migrate, read, snapshot};
 
 /// Keeps events and snapshots in a Postgres database.

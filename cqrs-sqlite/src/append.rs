@@ -53,7 +53,8 @@ pub(crate) async fn insert(
     writer: impl SqliteExecutor<'_>,
     append: &Append,
 ) -> Result<Option<Appended>, sqlx::Error> {
-    let events = rows::to_json(append.events()).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let events =
+        rows::to_json(append.events()).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let (lowest, highest) = range(append.expected());
     let inserted = query(include_str!("../sql/append.sql"))
         .bind(append.stream().category())

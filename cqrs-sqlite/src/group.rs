@@ -25,7 +25,8 @@ impl Group for Appends {
     }
 
     async fn many(&self, appends: Vec<Pending>) {
-        let together = if appends.len() > 1 { self.together(&appends).await } else { Ok(Vec::new()) };
+        let together =
+            if appends.len() > 1 { self.together(&appends).await } else { Ok(Vec::new()) };
         let is_in_doubt = together.as_ref().is_err_and(error::is_in_doubt);
         let mut stored = together.unwrap_or_default().into_iter();
         let mut rest = Vec::new();

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, GroupCommit, Head, LogFilter, LogPage, News, NewsBoard,
-    Position, RecordedEvent, Snapshot, SnapshotStore, StoreError, StoreErrorKind, StreamId,
-    Version,
+    Append, AppendError, Appended, EventId, EventStore, GroupCommit, Head, LogFilter, LogPage,
+    News, NewsBoard, Position, RecordedEvent, Snapshot, SnapshotStore, StoreError, StoreErrorKind,
+    StreamId, Version,
 };
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteSynchronous,

@@ -38,6 +38,7 @@ use crate::given::report::{difference, indented};
 /// # Panics
 /// When no store could have it: a name that is empty, or the version 0.
 #[track_caller]
+#[allow(clippy::needless_pass_by_value, reason = "a `json!` reads better without a reference")]
 pub fn stored(event_type: &str, schema_version: u32, payload: Value) -> Stored {
     let id = EventId::random();
     let metadata = Metadata::of(id.as_uuid());

@@ -111,7 +111,9 @@ async fn on_store(store: &SqliteStore, what: Option<What>) -> Result<(), Box<dyn
 
     let members = Repository::new(store.clone());
     let Member { plan, paid_cents, .. } = members.load::<Member>("m-006").await?.state;
-    println!("\nm-006 joined and paid at once, and has the plan {plan:?}, and paid {paid_cents} cents.");
+    println!(
+        "\nm-006 joined and paid at once, and has the plan {plan:?}, and paid {paid_cents} cents."
+    );
 
     let model = store.model();
     let view = Projector::new(store.clone()).start_view::<MemberRow>(model.clone());

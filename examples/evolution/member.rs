@@ -15,7 +15,7 @@ use crate::events::{MemberEvent, Money, Plan};
     snapshot(every = 100),
 )]
 pub struct Member {
-    pub is_member: bool,
+    pub has_joined: bool,
     pub plan: Plan,
     pub paid_cents: u64,
 }
@@ -24,13 +24,13 @@ impl Apply<MemberEvent> for Member {
     fn apply(&mut self, event: MemberEvent) {
         match event {
             MemberEvent::Joined { plan, .. } => {
-                self.is_member = true;
+                self.has_joined = true;
                 self.plan = plan;
             }
             MemberEvent::Paid { amount } => self.paid_cents += amount.cents,
             MemberEvent::AddressChanged { .. } => {}
             MemberEvent::PlanChanged { plan } => self.plan = plan,
-            MemberEvent::Left { .. } => self.is_member = false,
+            MemberEvent::Left { .. } => self.has_joined = false,
         }
     }
 }
@@ -54,7 +54,7 @@ pub struct Pay {
 
 impl Handle<Pay> for Member {
     fn handle(&self, Pay { amount, .. }: Pay) -> Decision<Self> {
-        ensure(self.is_member, MemberError::NoMember)?;
+        ensure(self.has_joined, MemberError::NoMember)?;
         emit(MemberEvent::Paid { amount })
     }
 }
@@ -69,7 +69,7 @@ pub struct ChangePlan {
 
 impl Handle<ChangePlan> for Member {
     fn handle(&self, ChangePlan { plan, .. }: ChangePlan) -> Decision<Self> {
-        ensure(self.is_member, MemberError::NoMember)?;
+        ensure(self.has_joined, MemberError::NoMember)?;
         ensure(self.plan != plan, MemberError::SamePlan(plan))?;
         emit(MemberEvent::PlanChanged { plan })
     }

@@ -29,10 +29,18 @@ fn each_step_does_what_it_should() {
     let paid = |cents| MemberEvent::Paid { amount: Money { cents, currency: "EUR".into() } };
     stored("member.joined", 1, json!({ "name": "Ada Byron", "plan": "premium" }))
         .becomes([joined(Plan::Premium)]);
-    stored("member.joined_and_paid", 1, json!({ "name": "Ada Byron", "plan": "basic", "euros": 2 }))
-        .becomes([joined(Plan::Basic), paid(200)]);
-    stored("member.joined_and_paid", 1, json!({ "name": "Ada Byron", "plan": "basic", "euros": 0 }))
-        .becomes([joined(Plan::Basic)]);
+    stored(
+        "member.joined_and_paid",
+        1,
+        json!({ "name": "Ada Byron", "plan": "basic", "euros": 2 }),
+    )
+    .becomes([joined(Plan::Basic), paid(200)]);
+    stored(
+        "member.joined_and_paid",
+        1,
+        json!({ "name": "Ada Byron", "plan": "basic", "euros": 0 }),
+    )
+    .becomes([joined(Plan::Basic)]);
     stored("member.paid", 1, json!({ "euros": 3 })).becomes([paid(300)]);
     stored("member.paid", 2, json!({ "cents": 3, "currency": "EUR" })).becomes([paid(3)]);
     let address = Address { street: "Via Roma 1".into(), city: "Turin".into() };

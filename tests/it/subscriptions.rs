@@ -204,13 +204,19 @@ async fn g11_an_event_that_cannot_be_decoded_is_an_error_and_the_next_one_comes(
     let subscription = Subscription::of_log(place.reader.clone(), filter);
     let mut events = subscription.typed::<CounterEvent>();
     let (first, recorded) = events.next().await.unwrap();
-    assert_eq!((first, recorded.version), (CounterEvent::Added { amount: 1 }.into(), Version::FIRST));
+    assert_eq!(
+        (first, recorded.version),
+        (CounterEvent::Added { amount: 1 }.into(), Version::FIRST)
+    );
     let error = events.next().await.unwrap_err();
     assert!(matches!(&error, FollowError::Decode(_)), "{error}");
     assert!(error.to_string().contains("counter/a"), "{error}");
     place.reader.fail_next_reads(1, StoreErrorKind::Unavailable);
     let (last, recorded) = events.next().await.unwrap();
-    assert_eq!((last, recorded.version), (CounterEvent::Added { amount: 2 }.into(), Version::new(4)));
+    assert_eq!(
+        (last, recorded.version),
+        (CounterEvent::Added { amount: 2 }.into(), Version::new(4))
+    );
     let error = events.next().await.unwrap_err();
     assert!(matches!(&error, FollowError::Store(_)), "{error}");
     place.add("a", [3]).await;

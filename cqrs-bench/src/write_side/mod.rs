@@ -97,7 +97,9 @@ pub async fn run(arguments: &Arguments) -> Result<(), BoxError> {
             }
         }
     }
-    println!("\n| Workload | Store | Callers | Ours, 1/s | p50 ms | p99 ms | By hand, 1/s | p50 ms | Ratio |");
+    println!(
+        "\n| Workload | Store | Callers | Ours, 1/s | p50 ms | p99 ms | By hand, 1/s | p50 ms | Ratio |"
+    );
     println!("|--|--|--:|--:|--:|--:|--:|--:|--:|");
     for line in &lines {
         let Line { workload, store, callers, ours_per_second, p50, p99, .. } = line;

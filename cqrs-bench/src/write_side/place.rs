@@ -31,8 +31,7 @@ impl Place {
     pub async fn create(kind: Kind) -> Result<Self, BoxError> {
         match kind {
             Kind::Postgres => {
-                let database =
-                    cqrs_test_harness::postgres()?.database("bench_write_side").await?;
+                let database = cqrs_test_harness::postgres()?.database("bench_write_side").await?;
                 let store = PostgresStore::options(database.url()).max_connections(64);
                 let store = store.connect().await?;
                 let pool = PgPoolOptions::new()
@@ -53,7 +52,8 @@ impl Place {
                 let options = SqliteConnectOptions::new()
                     .filename(&path)
                     .synchronous(SqliteSynchronous::Full);
-                let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+                let pool =
+                    SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
                 let table: String =
                     query_scalar("SELECT sql FROM sqlite_schema WHERE name = 'cqrs_events'")
                         .fetch_one(&pool)
@@ -125,7 +125,8 @@ impl Twin {
                 query_scalar(sql).bind("teller").bind(key).fetch_all(pool).await?
             }
             Self::Sqlite(pool) => {
-                let sql = "SELECT payload FROM twin WHERE category = ?1 AND key = ?2 ORDER BY version";
+                let sql =
+                    "SELECT payload FROM twin WHERE category = ?1 AND key = ?2 ORDER BY version";
                 query_scalar(sql).bind("teller").bind(key).fetch_all(pool).await?
             }
             Self::None => Vec::new(),

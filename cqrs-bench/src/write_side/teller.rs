@@ -11,7 +11,7 @@ pub enum TellerEvent {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Aggregate)]
-#[aggregate(category = "teller", events(TellerEvent))]
+#[aggregate(category = "teller", events(TellerEvent), cache = 10_000)]
 pub struct Teller {
     pub cents: u64,
     pub deposits: u64,

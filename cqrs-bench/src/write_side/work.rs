@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cqrs::prelude::*;
-use cqrs::{
-    Append, BoxError, EventId, ExpectedVersion, Metadata, NewEvent, Repository, StreamId,
-};
+use cqrs::{Append, BoxError, EventId, ExpectedVersion, Metadata, NewEvent, Repository, StreamId};
 
 use super::Workload;
 use super::place::{Place, Twin};
@@ -88,15 +86,15 @@ impl Clients {
                 let repository = repository.clone();
                 async move {
                     let loaded = repository.load::<Teller>("t0").await?;
-                    Ok(loaded.version.get())
+                    Ok(u32::try_from(loaded.version.get())?)
                 }
             };
             return Self::run(1, time, load).await;
         }
-        let (bus, sent, accounts) = (self.bus.clone(), self.sent.clone(), self.accounts);
-        let send = move |mut chance: u64| {
-            let (bus, sent) = (bus.clone(), sent.clone());
-            let number = sent.fetch_add(1, Ordering::Relaxed);
+        let (bus, count, accounts) = (self.bus.clone(), self.sent.clone(), self.accounts);
+        let deposit = move |mut chance: u64| {
+            let bus = bus.clone();
+            let number = count.fetch_add(1, Ordering::Relaxed);
             async move {
                 chance = chance.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
                 let teller = match accounts {
@@ -107,7 +105,7 @@ impl Clients {
                 Ok(1)
             }
         };
-        Self::run(self.callers, time, send).await
+        Self::run(self.callers, time, deposit).await
     }
 
     /// Has it done by hand for so long.
@@ -127,7 +125,7 @@ impl Clients {
                         cents += event.cents + u64::from(event.reference.is_empty());
                     }
                     std::hint::black_box(cents);
-                    Ok(payloads.len() as u64)
+                    Ok(u32::try_from(payloads.len())?)
                 }
             };
             return Self::run(1, time, load).await.map(Some);
@@ -149,7 +147,9 @@ impl Clients {
             let loaded = self.repository.load::<Teller>("t0").await?;
             let expected = self.sent.load(Ordering::Relaxed) + 10;
             if loaded.version.get() != expected || loaded.state.deposits != expected {
-                return Err(format!("{} events where {expected} were stored", loaded.version).into());
+                return Err(
+                    format!("{} events where {expected} were stored", loaded.version).into()
+                );
             }
         }
         Ok(())
@@ -158,7 +158,7 @@ impl Clients {
     async fn run<F, W>(callers: usize, time: Duration, work: F) -> Result<Measured, BoxError>
     where
         F: Fn(u64) -> W + Clone + Send + 'static,
-        W: Future<Output = Result<u64, BoxError>> + Send,
+        W: Future<Output = Result<u32, BoxError>> + Send,
     {
         let begun = Instant::now();
         let until = begun + time;
@@ -166,7 +166,7 @@ impl Clients {
             .map(|caller| {
                 let work = work.clone();
                 tokio::spawn(async move {
-                    let (mut done, mut times) = (0, Vec::new());
+                    let (mut done, mut times) = (0_u32, Vec::new());
                     let mut chance = caller as u64 + 1;
                     while Instant::now() < until {
                         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -178,13 +178,13 @@ impl Clients {
                 })
             })
             .collect();
-        let (mut done, mut times) = (0, Vec::new());
+        let (mut done, mut times) = (0_u32, Vec::new());
         for client in clients {
             let (more, each) = client.await??;
             done += more;
             times.extend(each);
         }
-        let per_second = done as f64 / begun.elapsed().as_secs_f64();
+        let per_second = f64::from(done) / begun.elapsed().as_secs_f64();
         let Quantiles { p50, p99, .. } = Quantiles::of(times);
         Ok(Measured { per_second, p50, p99 })
     }

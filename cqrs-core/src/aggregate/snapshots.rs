@@ -144,6 +144,8 @@ fn fingerprint<A: Aggregate>(shape: &str) -> u64 {
             add(by.as_bytes());
         }
     }
-    A::IGNORED.iter().for_each(|ignored| add(ignored.as_bytes()));
+    for ignored in A::IGNORED {
+        add(ignored.as_bytes());
+    }
     hash
 }

@@ -132,8 +132,8 @@ impl BusBuilder {
     /// The bus.
     ///
     /// # Errors
-    /// When something is registered twice, two aggregates have the same category, or a name can't be stored. All
-    /// mistakes are reported together, each with the line it was made at.
+    /// When something is registered twice, two aggregates have the same category, a stored name means two things to them, or
+    /// a name can't be stored. All mistakes are reported together, each with the line it was made at.
     pub fn build(self) -> Result<Bus, BuildError> {
         if !self.problems.is_empty() {
             return Err(BuildError { problems: self.problems });
@@ -203,9 +203,7 @@ impl BusBuilder {
             for message in clashes {
                 self.problem(at, message);
             }
-            if !self.event_types.contains(&(*event_type, aggregate)) {
-                self.event_types.push((*event_type, aggregate));
-            }
+            self.event_types.push((*event_type, aggregate));
         }
     }
 

@@ -7,7 +7,7 @@ use super::errors::unknown_type;
 use super::variant::{VariantDeserializer, VariantSerializer};
 use super::{
     DecodeError, DecodeReason, Decoded, EncodeError, Event, EventType, Payload, RecordedEvent,
-    strict,
+    UpcastStep, strict,
 };
 use crate::upcast::{History, Upcasting, upcast};
 
@@ -127,7 +127,8 @@ fn decode_old<T: Event>(
         let links = history.map_or(&[][..], |history| history.links);
         check_version(event, newest)?;
         let upcast = upcast(links, event).map_err(|(version, error)| {
-            DecodeError::new(event, DecodeReason::Upcast { version, error })
+            let from = begin_of_step(known, name, version);
+            DecodeError::new(event, DecodeReason::Upcast { from, error: Box::new(error) })
         })?;
         let decoded = match upcast {
             Upcasting::Events(events) => events,
@@ -150,6 +151,19 @@ fn newest(known: &EventType, name: &str) -> Option<u32> {
     }
     let sources = known.steps.iter().filter(|step| step.from.0 == name);
     sources.map(|step| step.from.1).max()
+}
+
+/// Where the step begins that an event of this name takes at this version. Versions of a source count on where those of the
+/// event type itself begin.
+fn begin_of_step(known: &EventType, name: &str, version: u32) -> (&'static str, u32) {
+    let sources = known.steps.iter().filter(|step| step.from.0 == name && !known.is_own(name));
+    match sources.max_by_key(|step| step.from.1) {
+        Some(UpcastStep { from: (source, newest), .. }) if version <= *newest => (source, version),
+        Some(UpcastStep { from: (_, newest), to: (own, into), .. }) => {
+            (own, into + (version - newest - 1))
+        }
+        None => (known.name, version),
+    }
 }
 
 /// A version this program does not know is an error. So is one that has no steps to the one it knows, which the derive

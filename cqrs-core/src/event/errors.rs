@@ -150,12 +150,12 @@ pub enum DecodeReason {
         newest: u32,
     },
     /// A step of an upcaster failed.
-    #[error("the step of its upcaster from v{version} failed: {error}")]
+    #[error("the step of its upcaster from `{}` v{} failed: {error}", .from.0, .from.1)]
     Upcast {
-        /// The version it had come to.
-        version: u32,
+        /// The name and the version the step begins at.
+        from: (&'static str, u32),
         /// What is wrong.
-        error: UpcastError,
+        error: Box<UpcastError>,
     },
     /// The payload does not have the shape of the Rust type, or its upcaster does not make one of it.
     #[error("its payload does not have the expected shape: {0}")]

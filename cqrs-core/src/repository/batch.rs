@@ -54,12 +54,12 @@ impl<'a, A: Aggregate> Batch<'a, A> {
         Self { repository, stream, base: kept, may_be_stale, most: usize::MAX }
     }
 
-    /// Carries out the commands; returns the aggregate as it stands then, if it is to be kept.
+    /// Carries out the commands; returns the aggregate as it stands then, if that is known.
     pub(super) async fn carry_out(mut self, mut jobs: Jobs<A>) -> Option<Loaded<A>> {
         while !jobs.is_empty() {
             jobs = self.round(jobs).await;
         }
-        if A::cache().is_some() { self.base } else { None }
+        self.base
     }
 
     /// Decides on commands and stores what comes of them. Returns those that are still to be carried out.

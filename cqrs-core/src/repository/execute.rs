@@ -30,7 +30,7 @@ impl Repository {
         }
         let stream = stream_of(&command).map_err(|error| DispatchError::Invalid(error.into()))?;
         let metadata = Arc::new(context.event_metadata());
-        lanes.execute(self, stream, command, metadata).await
+        lanes.execute(self, &stream, command, metadata).await
     }
 
     /// Loads the aggregate the command addresses, lets it decide and appends the events, again after a conflict as

@@ -1,6 +1,5 @@
 //! A command that waits to be decided on.
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::thread;
@@ -58,6 +57,9 @@ pub(super) enum Done {
     Failed(DispatchError<std::convert::Infallible>),
 }
 
+/// Where the outcome of a command will be; that it panicked is one.
+pub(super) type Answer<C> = oneshot::Receiver<thread::Result<Outcome<C>>>;
+
 pub(super) struct CommandJob<C: AggregateCommand> {
     command: C,
     metadata: Arc<Metadata>,
@@ -70,12 +72,13 @@ pub(super) struct CommandJob<C: AggregateCommand> {
 }
 
 impl<C: AggregateCommand> CommandJob<C> {
-    pub(super) fn new(
+    /// A command that waits, and where its outcome will be.
+    pub(super) fn waiting(
         command: C,
         metadata: Arc<Metadata>,
         retry: Retry,
         room: Option<OwnedSemaphorePermit>,
-    ) -> (Box<dyn Job<C::Aggregate>>, oneshot::Receiver<thread::Result<Outcome<C>>>) {
+    ) -> (Box<dyn Job<C::Aggregate>>, Answer<C>) {
         let (done, outcome) = oneshot::channel();
         let job = Self {
             command,
@@ -135,14 +138,11 @@ impl<C: AggregateCommand> Job<C::Aggregate> for CommandJob<C> {
             Done::Committed(committed) => Ok(Ok(Committed { attempts, ..committed })),
             Done::Conflict(conflict) => Ok(Err(DispatchError::Conflict(conflict))),
             Done::Failed(error) => Ok(Err(error.map_rejected(|never| match never {}))),
-            Done::Refused => match refusal {
-                Some(refusal) => refusal.map(Err),
-                None => {
-                    let error: Box<dyn Any + Send> =
-                        Box::new("a command was refused for no reason");
-                    Err(error)
-                }
-            },
+            // A job is refused only after it has noted why.
+            Done::Refused => refusal.map_or_else(
+                || Ok(Err(DispatchError::Stopped("a command was refused for no reason".into()))),
+                |refusal| refusal.map(Err),
+            ),
         };
         // A caller who is gone does not want to know.
         let _ = self.done.send(outcome);

@@ -4,13 +4,12 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
 use super::batch::Batch;
-use super::job::{CommandJob, Job};
+use super::job::{Answer, CommandJob, Job};
 use super::load::Loaded;
 use super::{Outcome, Repository};
 use crate::aggregate::Aggregate;
@@ -41,7 +40,7 @@ pub(super) struct Lane<A: Aggregate> {
 struct Queue<A: Aggregate> {
     is_busy: bool,
     waiting: VecDeque<Box<dyn Job<A>>>,
-    /// The aggregate as it stood after the last command, if it is kept.
+    /// The aggregate as it stood after the last command: for those who wait, and for later if it is cached.
     kept: Option<Loaded<A>>,
 }
 
@@ -51,39 +50,37 @@ impl<A: Aggregate> Lanes<A> {
         Self { lanes: moka::sync::Cache::new(capacity) }
     }
 
-    fn of(&self, stream: StreamId) -> Arc<Lane<A>> {
-        if let Some(lane) = self.lanes.get(&stream) {
+    fn of(&self, stream: &StreamId) -> Arc<Lane<A>> {
+        if let Some(lane) = self.lanes.get(stream) {
             return lane;
         }
-        self.lanes.get_with_by_ref(&stream, || Arc::new(Lane::new(stream.clone())))
+        self.lanes.get_with_by_ref(stream, || Arc::new(Lane::new(stream.clone())))
     }
 
     /// Carries out a command, together with others to the same aggregate if there are some.
     pub(super) async fn execute<C: AggregateCommand<Aggregate = A>>(
         &self,
         repository: &Repository,
-        stream: StreamId,
+        stream: &StreamId,
         command: C,
         metadata: Arc<Metadata>,
     ) -> Outcome<C> {
         let lane = self.of(stream);
         if let Some(turn) = lane.turn(repository) {
-            let (job, outcome) = CommandJob::new(command, metadata, repository.retry, None);
+            let (job, outcome) = CommandJob::waiting(command, metadata, repository.retry, None);
             // Whoever drops this future gives up this command, and nobody else's.
             turn.serve(vec![job]).await;
             return answer::<C>(outcome).await;
         }
         let room = lane.room.clone().acquire_owned().await.ok();
-        let (job, outcome) = CommandJob::new(command, metadata, repository.retry, room);
+        let (job, outcome) = CommandJob::waiting(command, metadata, repository.retry, room);
         lane.enqueue(repository, job);
         answer::<C>(outcome).await
     }
 }
 
 /// What has become of a command.
-async fn answer<C: AggregateCommand>(
-    outcome: oneshot::Receiver<thread::Result<Outcome<C>>>,
-) -> Outcome<C> {
+async fn answer<C: AggregateCommand>(outcome: Answer<C>) -> Outcome<C> {
     match outcome.await {
         Ok(Ok(outcome)) => outcome,
         // The panic of a handler is its caller's, as if it had been called there.
@@ -148,6 +145,9 @@ impl<A: Aggregate> Drop for Turn<A> {
         let runtime = if jobs.is_empty() { None } else { Handle::try_current().ok() };
         let Some(runtime) = runtime else {
             queue.is_busy = false;
+            if A::cache().is_none() {
+                queue.kept = None;
+            }
             return;
         };
         drop(queue);

@@ -37,7 +37,7 @@ impl<C: Consumer> Worker<C> {
                 }
                 Some(Failure { index: Some(index), .. }) if index > 0 => size = index,
                 // None of them is at fault.
-                Some(Failure { index: None, waits: true, error }) => {
+                Some(Failure { index: None, waits: true, error, .. }) => {
                     return Err(self.trying_again(error.to_string()));
                 }
                 // Nobody knows which: one of either half.
@@ -179,6 +179,9 @@ impl<C: Consumer> Worker<C> {
             self.trouble = Some(reason);
             tokio::time::sleep(delays.next().unwrap_or(LONGEST_DELAY)).await;
             self.settle_while(group).await?;
+            if failure.is_newer {
+                return Err(self.stand_aside(self.describe(event, &failure.error)).await);
+            }
             match self.take_batch(std::slice::from_ref(event), group).await? {
                 None => {
                     self.report(|told| {
@@ -191,6 +194,19 @@ impl<C: Consumer> Worker<C> {
             attempts += 1;
         }
         self.park(event, attempts, &failure.error, group).await
+    }
+
+    /// Gives its leases back for a while: a newer program, which can read the event, may take them while this one still
+    /// runs.
+    async fn stand_aside(&mut self, reason: String) -> Interrupted {
+        let leases: Vec<Lease> = std::mem::take(&mut self.leases).into_values().collect();
+        // Otherwise they run out by themselves.
+        if let Err(error) = self.base.leave(&self.id, self.member, &leases).await {
+            tracing::debug!(projection = self.id.name, %error, "leases not given back");
+        }
+        // Longer than others take to notice, so that they come first.
+        tokio::time::sleep(self.options.lease.min(LONGEST_DELAY)).await;
+        Interrupted::Failed(reason)
     }
 
     /// Settles the share in the middle of a batch. Where that takes away a slot of the group, the batch is over.

@@ -42,24 +42,26 @@ pub(super) struct Failure {
     /// It is not the event's fault: a newer program has written it, and this one waits to be replaced; or the database is
     /// not there for the handler.
     pub(super) waits: bool,
+    /// A newer program has written the event.
+    pub(super) is_newer: bool,
 }
 
 impl Failure {
     /// Of one of the batch, or of all of it together.
     pub(super) fn new(index: Option<usize>, error: impl Into<BoxError>) -> Self {
-        Self { index, error: error.into(), waits: false }
+        Self { index, error: error.into(), waits: false, is_newer: false }
     }
 
     fn of_database<M: ReadModel>(model: &M, index: Option<usize>, error: BoxError) -> Self {
         let waits = model.is_outage(&error);
-        Self { index, error, waits }
+        Self { index, error, waits, is_newer: false }
     }
 }
 
 fn decode<E: Event>(index: usize, received: &Received<'_>) -> Result<Decoded<E>, Failure> {
     E::decode(received.recorded()).map_err(|error| {
-        let waits = error.is_newer();
-        Failure { waits, ..Failure::new(Some(index), error) }
+        let is_newer = error.is_newer();
+        Failure { waits: is_newer, is_newer, ..Failure::new(Some(index), error) }
     })
 }
 

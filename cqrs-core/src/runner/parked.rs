@@ -98,7 +98,7 @@ impl<C: Consumer> Worker<C> {
             let mut transaction = match self.in_transaction(&received, group).await? {
                 Ok(transaction) => transaction,
                 // None of them is at fault: once more, soon.
-                Err(Failure { index: None, waits: true, error }) => {
+                Err(Failure { index: None, waits: true, error, .. }) => {
                     return Err(self.trying_again(error.to_string()));
                 }
                 Err(failure) => {

@@ -89,6 +89,8 @@ pub struct CommandSchema {
 pub struct ContentSchema {
     /// Whether anything is known of it: what is derived tells its fields.
     pub is_described: bool,
+    /// The name of the struct or the variant.
+    pub name: &'static str,
     /// The doc comment.
     pub docs: &'static str,
     /// The serde attributes of the type, and of the variant.
@@ -317,8 +319,10 @@ impl EventReader {
 struct Contents(Vec<ContentSchema>);
 
 impl Describe for Contents {
-    fn kind(&mut self, docs: &'static str, attributes: &'static str) {
-        self.0.push(ContentSchema { is_described: true, docs, attributes, ..Default::default() });
+    fn kind(&mut self, name: &'static str, docs: &'static str, attributes: &'static str) {
+        let content =
+            ContentSchema { is_described: true, name, docs, attributes, ..Default::default() };
+        self.0.push(content);
     }
 
     fn field(&mut self, field: Field, shape: impl FnOnce() -> Shape) {

@@ -10,9 +10,9 @@ use super::trace::shape_of;
 /// Is told of event types, or of a command, in order. Being generic, it costs programs that ask nobody nothing.
 #[doc(hidden)]
 pub trait Describe {
-    /// The next event type or command: its doc comment, and the serde attributes of the struct, or of the enum and of
-    /// the variant with ` | ` between.
-    fn kind(&mut self, docs: &'static str, attributes: &'static str);
+    /// The next event type or command: the name of the struct or the variant, its doc comment, and the serde attributes of
+    /// the struct, or of the enum and of the variant with ` | ` between.
+    fn kind(&mut self, name: &'static str, docs: &'static str, attributes: &'static str);
 
     /// Its next field.
     fn field(&mut self, field: Field, shape: impl FnOnce() -> Shape);

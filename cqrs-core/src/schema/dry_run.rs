@@ -161,7 +161,7 @@ impl fmt::Display for DryRun {
         let Self { stored, events, .. } = self;
         match self.failures() {
             0 => {
-                write!(formatter, "All {stored} stored events can be read; they become {events}.")?
+                write!(formatter, "All {stored} stored events can be read; they become {events}.")?;
             }
             failures => write!(formatter, "{failures} of {stored} stored events can't be read.")?,
         }

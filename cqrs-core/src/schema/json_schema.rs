@@ -30,7 +30,11 @@ impl Catalogue {
             let mut contents: Vec<Value> = command
                 .contents
                 .iter()
-                .map(|content| Value::Object(schemas.content(content)))
+                .map(|content| {
+                    let mut schema = schemas.content(content);
+                    schema.insert("title".into(), content.name.into());
+                    Value::Object(schema)
+                })
                 .collect();
             let schema = match contents.len() {
                 0 => json!({}),

@@ -75,6 +75,9 @@ impl Catalogue {
                 None => writeln!(text, "\nCarried out by a handler."),
             };
             for content in &command.contents {
+                if command.contents.len() > 1 {
+                    let _ = writeln!(text, "\n### `{}::{}`", command.name, content.name);
+                }
                 let _ = write_content(&mut text, content);
             }
         }

@@ -307,6 +307,53 @@ fn g11_names_that_mean_two_things_are_found_all_at_once() {
     assert_eq!(clashes, expected);
 }
 
+event!(
+    Parcels,
+    [
+        EventType::new("parcel.shipped", 1).aliases(&["order.placed"]),
+        EventType::new("parcel.made", 1).aliases(&["order.audited"]),
+        EventType::new("parcel.counted", 1),
+    ]
+);
+aggregate!(Parcel, "parcel", Parcels, []);
+aggregate!(Fair, "fair", Shipped, []);
+
+#[test]
+fn g11_a_bus_reports_all_clashes_of_its_aggregates_at_once() {
+    let bus = || crate::Bus::builder(crate::MemoryStore::new());
+    let error = bus().aggregate::<Order>().aggregate::<Fair>().aggregate::<Parcel>().build();
+    let error = error.unwrap_err().to_string();
+    let lines: Vec<&str> = error.lines().skip(1).collect();
+    assert_eq!(lines.len(), 3, "{error}");
+    assert!(lines.iter().all(|line| line.contains("tests.rs:")), "{error}");
+    for part in ["`order.placed` is", "`order.audited` is", "`parcel.shipped` is declared twice"] {
+        assert_eq!(lines.iter().filter(|line| line.contains(part)).count(), 1, "{part}\n{error}");
+    }
+    // What one event type is to two aggregates is the same.
+    aggregate!(Market, "market", Shipped, []);
+    assert!(bus().aggregate::<Order>().aggregate::<Fair>().aggregate::<Market>().build().is_ok());
+}
+
+#[derive(Clone)]
+struct Count;
+
+impl Command for Count {
+    const NAME: &'static str = "Count";
+    type Outcome = ();
+    type Error = std::convert::Infallible;
+    type Route = crate::bus::ToHandler;
+}
+
+#[test]
+fn commands_of_handlers_have_no_aggregate() {
+    let catalogue = catalogue().handled_command::<Count>();
+    let commands: Vec<_> = catalogue.commands().map(|known| (known.name, known.category)).collect();
+    assert_eq!(commands, [("Count", None), ("Place", Some("order"))]);
+    let text = catalogue.markdown();
+    assert!(text.contains("## `Count`\n\nCarried out by a handler.\n"), "{text}");
+    assert_eq!(catalogue.json_schema()["$defs"]["command.Count"], json!({}));
+}
+
 mod apart {
     use super::*;
 

@@ -105,12 +105,11 @@ impl StoreError {
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<BoxError>) -> Self {
         let source = Some(source.into());
-        match Arc::get_mut(&mut self.0) {
-            Some(inner) => inner.source = source,
-            None => {
-                let (kind, context) = (self.0.kind, self.to_string());
-                self.0 = Arc::new(Inner { kind, context, source });
-            }
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.source = source;
+        } else {
+            let (kind, context) = (self.0.kind, self.to_string());
+            self.0 = Arc::new(Inner { kind, context, source });
         }
         self
     }

@@ -37,6 +37,7 @@ fn implement(aggregate: &Aggregate, all: &AllEvents, checks: &TokenStream) -> To
     let event_type = all.associated();
     let dispatch = all.each(|event| apply(cqrs, event));
     let error_type = associated("Error", error);
+    let cache = aggregate.cache.map(|most| cache_fn(aggregate, most));
     let snapshots =
         aggregate.snapshots.as_ref().map(|snapshots| snapshots_fn(aggregate, snapshots));
     subject.implement(
@@ -53,8 +54,23 @@ fn implement(aggregate: &Aggregate, all: &AllEvents, checks: &TokenStream) -> To
             }
 
             #snapshots
+            #cache
         },
     )
+}
+
+fn cache_fn(aggregate: &Aggregate, most: u64) -> TokenStream {
+    let cqrs = &aggregate.cqrs;
+    let most = Literal::u64_unsuffixed(most);
+    // Where rustc points when the state can't be cloned.
+    let at = aggregate.subject.span();
+    let moved = moved(cqrs, at);
+    let cached = quote_spanned!(at=> #moved::Cached::<Self>::most(#most));
+    quote! {
+        fn cache() -> ::core::option::Option<#cqrs::Cached<Self>> {
+            ::core::option::Option::Some(#cached)
+        }
+    }
 }
 
 /// `self.apply(event)`, such that a missing `Apply` is reported at the listed type.
@@ -92,7 +108,7 @@ fn snapshots_fn(aggregate: &Aggregate, Snapshots { policy, shape }: &Snapshots) 
 }
 
 fn bounds(aggregate: &Aggregate, all: &AllEvents) -> Vec<TokenStream> {
-    let Aggregate { cqrs, serde, subject, events, error, snapshots, .. } = aggregate;
+    let Aggregate { cqrs, serde, subject, events, error, snapshots, cache, .. } = aggregate;
     let mut bounds = vec![quote! {
         Self: ::core::default::Default + ::core::marker::Send + ::core::marker::Sync + 'static
     }];
@@ -100,6 +116,9 @@ fn bounds(aggregate: &Aggregate, all: &AllEvents) -> Vec<TokenStream> {
     bounds.extend(events.iter().map(|event| quote!(Self: #cqrs::Apply<#event>)));
     if subject.is_mentioned(error) {
         bounds.push(message::error_bound(error));
+    }
+    if cache.is_some() {
+        bounds.push(quote!(Self: ::core::clone::Clone));
     }
     if snapshots.is_some() {
         bounds.push(quote! {

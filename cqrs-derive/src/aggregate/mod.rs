@@ -32,6 +32,8 @@ struct Aggregate {
     events: Vec<Type>,
     error: Type,
     snapshots: Option<Snapshots>,
+    /// How many are kept in memory.
+    cache: Option<u64>,
     /// Stored names that mean nothing any more, each once.
     ignored: Vec<LitStr>,
 }

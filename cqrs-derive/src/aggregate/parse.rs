@@ -20,6 +20,7 @@ const ON_TYPE: Table = Table {
         ("category", "category = \"account\""),
         ("error", "error = AccountError"),
         ("snapshot", "snapshot(every = 100)"),
+        ("cache", "cache = 10_000"),
         ("ignore", "ignore(\"account.audited\")"),
         ("crate", "crate = some::path"),
     ],
@@ -48,6 +49,7 @@ struct Options {
     events: Slot<TokenStream>,
     error: Slot<Type>,
     snapshot: Slot<SnapshotOptions>,
+    cache: Slot<u64>,
     ignore: Slot<Vec<LitStr>>,
     crate_path: Slot<Path>,
 }
@@ -76,6 +78,7 @@ pub(super) fn aggregate(input: &DeriveInput, errors: &mut Errors) -> Option<Aggr
                 let value = snapshot_options(key, input, errors)?;
                 options.snapshot.set(key, value, errors);
             }
+            "cache" => options.cache.set(key, key.number(input)?.0, errors),
             "ignore" => {
                 let names = ignored::read(key, key.list(input)?, errors);
                 options.ignore.set(key, names, errors);
@@ -93,6 +96,7 @@ pub(super) fn aggregate(input: &DeriveInput, errors: &mut Errors) -> Option<Aggr
         events: events::listed(&options.events, &WHICH_EVENTS, &subject, errors),
         error: options.error.take().unwrap_or_else(infallible),
         snapshots: snapshots(&options.snapshot, input, errors),
+        cache: options.cache.take(),
         ignored: options.ignore.take().unwrap_or_default(),
         subject,
     })

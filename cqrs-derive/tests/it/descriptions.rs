@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 struct Notes(Vec<String>);
 
 impl Describe for Notes {
-    fn kind(&mut self, docs: &'static str, attributes: &'static str) {
-        self.0.push(format!("{docs}|{attributes}"));
+    fn kind(&mut self, name: &'static str, docs: &'static str, attributes: &'static str) {
+        self.0.push(format!("{name}|{docs}|{attributes}"));
     }
 
     fn field(&mut self, field: Field, shape: impl FnOnce() -> Shape) {
@@ -68,7 +68,7 @@ mod as_text {
 #[test]
 fn a_struct_is_described_with_its_fields() {
     let expected = [
-        "It was opened.\n\nBy someone.|#[serde ( rename_all = \"camelCase\" )]",
+        "Opened|It was opened.\n\nBy someone.|#[serde ( rename_all = \"camelCase\" )]",
         "- owner: String||Who.|known",
         "- type: Option<Vec<u8>>|#[serde ( default , skip_serializing_if = \"Option::is_none\" )]||known",
         "- _seen: bool|#[serde ( skip )]||opaque",
@@ -94,11 +94,11 @@ enum Described<T> {
 fn an_enum_is_described_a_variant_each() {
     const ENUM: &str = "#[serde ( rename_all_fields = \"camelCase\" )]";
     let expected = [
-        format!("No content.|{ENUM}"),
-        format!("|{ENUM} #[serde ( alias = \"p\" )]"),
+        format!("Empty|No content.|{ENUM} |"),
+        format!("Pair||{ENUM} | #[serde ( alias = \"p\" )]"),
         "- 0: BTreeMap<String, (u8, [char; 2])>|||known".to_owned(),
         "- 1: Vec<T>|||opaque".to_owned(),
-        format!("|{ENUM} #[serde ( with = \"as_text\" )]"),
+        format!("AsText||{ENUM} | #[serde ( with = \"as_text\" )]"),
         "- 0: u64|||opaque".to_owned(),
     ];
     assert_eq!(of_event::<Described<u8>>(), expected);
@@ -128,7 +128,10 @@ impl Apply<Shared> for Account {
 
 #[test]
 fn several_types_are_described_in_their_order() {
-    assert_eq!(of_event::<<Account as Aggregate>::Event>(), ["|", "|", "- 0: i8||How much.|known"]);
+    assert_eq!(
+        of_event::<<Account as Aggregate>::Event>(),
+        ["Closed||", "Shared||", "- 0: i8||How much.|known"]
+    );
 }
 
 /// Neither it nor its fields can be read from JSON.
@@ -157,11 +160,35 @@ enum Administer {
 #[test]
 fn commands_are_described_a_variant_each() {
     let expected = [
-        "Neither it nor its fields can be read from JSON.|",
+        "Carry|Neither it nor its fields can be read from JSON.|",
         "- load: Load||What.|opaque",
         "- times: u8|||known",
         "- label: &'static str|||opaque",
     ];
     assert_eq!(of_command::<Carry>(), expected);
-    assert_eq!(of_command::<Administer>(), ["All of them.|", "|", "- 0: String|||known"]);
+    assert_eq!(
+        of_command::<Administer>(),
+        ["Close|All of them.|", "Rename||", "- 0: String|||known"]
+    );
+}
+
+/// A deprecated type that is allowed in a field is allowed in what is derived.
+mod deprecated {
+    #![deny(deprecated)]
+
+    #[deprecated = "cents are counted"]
+    pub(super) type Units = u64;
+
+    #[derive(Clone, cqrs::Command)]
+    #[command(outcome = ())]
+    pub(super) struct Pay {
+        #[allow(deprecated, reason = "old clients send it")]
+        pub(super) units: Units,
+    }
+}
+
+#[test]
+fn a_deprecated_type_is_described_like_others() {
+    assert_eq!(of_command::<deprecated::Pay>()[1], "- units: Units|||known");
+    assert_eq!(deprecated::Pay { units: 1 }.units, 1);
 }

@@ -107,7 +107,7 @@ fn a_stored_event_becomes_several_in_order_of_declaration() {
     assert_eq!(split(1, r#"{"owner":"a","units":0}"#).unwrap(), [opened("a")]);
     assert!(split(3, "{}").unwrap_err().is_newer());
     let error = split(1, r#"{"owner":"a"}"#).unwrap_err();
-    assert!(error.to_string().contains("from v1 failed: field `units` is missing"), "{error}");
+    assert!(error.to_string().contains("deposit` v1 failed: field `units` is missing"), "{error}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use cqrs::__private::{History, Link, decode_struct};
 use cqrs::{
-    Decoded, DecodeError, Draft, EncodeError, Event, EventType, Payload, Position, RecordedEvent,
+    DecodeError, Decoded, Draft, EncodeError, Event, EventType, Payload, Position, RecordedEvent,
     StreamId, UpcastError, UpcastStep, Version,
 };
 use proptest::collection::vec;

@@ -8,9 +8,7 @@ mod shapes;
 
 use std::sync::Arc;
 
-use cqrs::{
-    Append, EventId, EventStore, ExpectedVersion, Metadata, NewEvent, Payload, StreamId,
-};
+use cqrs::{Append, EventId, EventStore, ExpectedVersion, Metadata, NewEvent, Payload, StreamId};
 use serde_json::Value;
 
 /// An event as an earlier program has stored it.

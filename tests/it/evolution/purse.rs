@@ -86,7 +86,7 @@ fn in_stream(draft: &mut Draft, event: &RecordedEvent) -> Result<(), UpcastError
     category = "purse",
     events(PurseEvent, Lost),
     ignore("purse.admired"),
-    snapshot(every = 3),
+    snapshot(every = 3)
 )]
 pub(super) struct Purse {
     pub(super) happened: Vec<String>,

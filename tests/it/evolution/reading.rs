@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use cqrs::prelude::*;
 use cqrs::{
-    DecodeReason, EventStore as _, LogFilter, MemoryStore, MemoryView, Position,
-    PostgresModel, PostgresStore, Repository, Rows, SqliteStore, Store, StreamId,
-    Subscription, Unknown,
+    DecodeReason, EventStore as _, LogFilter, MemoryStore, MemoryView, Position, PostgresModel,
+    PostgresStore, Repository, Rows, SqliteStore, Store, StreamId, Subscription, Unknown,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -17,7 +16,7 @@ use super::purse::{Fill, Lost, Purse, PurseEvent, PurseRow};
 use super::{Stored, append, stored};
 
 /// For what takes a moment.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn stream() -> StreamId {
     StreamId::new("purse", "p").unwrap()
@@ -31,7 +30,8 @@ fn happened(version: u64) -> impl Strategy<Value = (Stored, Vec<PurseEvent>)> {
         Just((stored("purse.opened", 1, json!({ "owner": "Ada" })), vec![opened()])),
         Just((stored("wallet.made", 1, json!({ "owner": "Ada" })), vec![opened()])),
         (0..9_i64).prop_map(move |units| {
-            let both = stored("purse.opened_and_filled", 1, json!({ "owner": "Ada", "units": units }));
+            let both =
+                stored("purse.opened_and_filled", 1, json!({ "owner": "Ada", "units": units }));
             let filled = (units > 0).then(|| filled(units * 100));
             (both, std::iter::once(opened()).chain(filled).collect())
         }),
@@ -98,6 +98,7 @@ proptest! {
                 append(&store, &stream(), std::slice::from_ref(event)).await;
             }
             let expected = applied(new.into_iter().flatten());
+            let mut cents = expected.cents;
             let repository = Repository::new(store.clone());
             let loaded = repository.load::<Purse>("p").await.unwrap();
             prop_assert_eq!(&loaded.state, &expected);
@@ -107,10 +108,11 @@ proptest! {
             // Through a snapshot as well, and from then on.
             let bus = Bus::builder(store.clone()).aggregate::<Purse>().build().unwrap();
             for _ in 0..4 {
+                cents += 1;
                 let done = bus.send(Fill { purse: "p".into(), cents: 1 }).await.unwrap();
                 let again = repository.load::<Purse>("p").await.unwrap();
                 prop_assert_eq!(again.version, done.version);
-                prop_assert_eq!(again.state.cents, expected.cents + again.version.get() as i64 - old.len() as i64);
+                prop_assert_eq!(again.state.cents, cents);
             }
             Ok(())
         })?;
@@ -127,7 +129,7 @@ proptest! {
             let model = MemoryView::<PurseRow>::new(BTreeMap::new());
             let running = Projector::new(store.clone()).start_view::<PurseRow>(model.clone());
             running.wait_for(store.head().await.unwrap().last, PATIENCE).await.unwrap();
-            let count = new.iter().map(Vec::len).sum::<usize>() as i64;
+            let count = i64::try_from(new.iter().map(Vec::len).sum::<usize>()).unwrap();
             let row = model.row(&"p".to_owned()).await.unwrap();
             prop_assert_eq!(row.as_ref().map_or(0, |row| row.events), count);
             prop_assert_eq!(row.map_or(0, |row| row.cents), applied(new.into_iter().flatten()).cents);
@@ -271,7 +273,10 @@ async fn g11_aggregates_pass_over_only_what_they_ignore() {
     assert_eq!(repository.load::<Purse>("p").await.unwrap().version.get(), 1);
     append(&store, &stream(), &[stored("purse.envied", 1, json!({}))]).await;
     let error = repository.load::<Purse>("p").await.unwrap_err();
-    assert!(error.to_string().contains("`purse.envied` v1 at version 2 of stream `purse/p`"), "{error}");
+    assert!(
+        error.to_string().contains("`purse.envied` v1 at version 2 of stream `purse/p`"),
+        "{error}"
+    );
     let bus = Bus::builder(store).aggregate::<Purse>().build().unwrap();
     let refused = bus.send(Fill { purse: "p".into(), cents: 1 }).await.unwrap_err();
     let DispatchError::Decode(error) = refused else { panic!("{refused}") };
@@ -299,10 +304,10 @@ fn a_step_that_fails_says_where() {
         std::time::SystemTime::UNIX_EPOCH,
     );
     let error = PurseEvent::decode(&event).unwrap_err();
-    assert!(matches!(error.reason, DecodeReason::Upcast { version: 1, .. }));
+    assert!(matches!(error.reason, DecodeReason::Upcast { from: ("purse.filled", 1), .. }));
     assert_eq!(
         error.to_string(),
         "can't read event `purse.filled` v1 at version 4 of stream `purse/p` (position 44): the step of its upcaster \
-         from v1 failed: field `units` is missing; where it may be, ask with `has` or `get_optional`"
+         from `purse.filled` v1 failed: field `units` is missing; where it may be, ask with `has` or `get_optional`"
     );
 }

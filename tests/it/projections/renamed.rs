@@ -266,9 +266,9 @@ async fn a_rename_is_adopted_beside(store: impl Store + Clone, model: impl Views
     let projections = Projections::new(store, model.clone());
     until(async || projections.promote("balances", 2).await.unwrap() == PutInService::Done).await;
     new.wait_for(last, LONG).await.unwrap();
-    for (account, seen) in [("a", ("Ada", 1, 1)), ("b", ("Bea", 1, 0))] {
+    for (account, is_seen) in [("a", seen("Ada", 1, 1)), ("b", seen("Bea", 1, 0))] {
         let row: after::Next = model.row(&account.to_owned()).await.unwrap().unwrap();
-        assert_eq!(row.seen(), seen);
+        assert_eq!(Seen::from(row), is_seen);
     }
     assert!(matches!(served.stopped().await, Stopped::Replaced { version: 1, .. }));
 }
