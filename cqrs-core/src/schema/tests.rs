@@ -92,7 +92,11 @@ impl Event for Placed {
 
     fn describe<D: Describe>(to: &mut D) {
         let field = |name, type_, attributes, docs| Field { name, type_, attributes, docs };
-        to.kind("An order was placed.\n\nBy a customer.", r#"#[serde(rename_all = "camelCase")]"#);
+        to.kind(
+            "Placed",
+            "An order was placed.\n\nBy a customer.",
+            r#"#[serde(rename_all = "camelCase")]"#,
+        );
         let lines = field("order_lines", "Vec < Line >", "", "What | was ordered.");
         to.field(lines, || (&&Probe::<Vec<Line>>::new()).shape());
         let paid = field("paid", "Payment", r#"#[serde(rename = "by")]"#, "");
@@ -103,7 +107,7 @@ impl Event for Placed {
         to.field(cached, || (&&Probe::<u8>::new()).shape());
         let rest = field("rest", "Line", "#[serde(flatten)]", "");
         to.field(rest, || (&&Probe::<Line>::new()).shape());
-        to.kind("", "");
+        to.kind("Cancelled", "", "");
         to.field(field("0", "i16", "", ""), || (&&Probe::<i16>::new()).shape());
         to.field(field("1", "Uuid", "", ""), || (&&Probe::<uuid::Uuid>::new()).shape());
     }
@@ -122,7 +126,7 @@ impl Command for Place {
     type Route = crate::bus::ToAggregate;
 
     fn describe<D: Describe>(to: &mut D) {
-        to.kind("Places an order.", "");
+        to.kind("Place", "Places an order.", "");
         let by = Field { name: "by", type_: "Payment", attributes: "", docs: "" };
         to.field(by, || (&&Probe::<Payment>::new()).shape());
     }
@@ -202,7 +206,7 @@ fn json_schema_describes_the_stored_form() {
     let number = json!({ "type": "integer", "minimum": 0, "maximum": 4_294_967_295_u32 });
     let expected = json!({
         "command.Place": {
-            "type": "object", "description": "Places an order.",
+            "title": "Place", "type": "object", "description": "Places an order.",
             "properties": { "by": payment }, "required": ["by"],
         },
         "order.audited.v1": {
@@ -375,7 +379,7 @@ mod apart {
         }
 
         fn describe<D: Describe>(to: &mut D) {
-            to.kind("", "");
+            to.kind("Changed", "", "");
         }
     }
 }
