@@ -8,6 +8,7 @@ mod domain;
 mod evolution;
 mod examples;
 mod guarantees;
+mod lanes;
 mod layers;
 mod page;
 mod project;

@@ -6,7 +6,8 @@ use std::fmt;
 ///
 /// A command on an aggregate that is kept costs one round trip to the database, that of its append: the version it
 /// expects tells whether the state was still that of the stream. If it was not, what is missing is read, and the command is
-/// decided on again (G9).
+/// decided on again (G9). So is a command that is refused, or leads to nothing: it costs the round trip of asking whether
+/// there is more.
 pub struct Cached<A> {
     aggregates: u64,
     clone: fn(&A) -> A,

@@ -86,7 +86,15 @@ impl<'a, A: Aggregate> Batch<'a, A> {
             return finish_spoiled(entries).into_iter().chain(jobs).collect();
         }
         if events.is_empty() {
+            let before = working.version;
             self.base = Some(working);
+            // No append tells whether the state was still that of the stream.
+            if std::mem::take(&mut self.may_be_stale) {
+                self.catch_up().await;
+                if self.base.as_ref().is_none_or(|base| base.version != before) {
+                    return all(entries).chain(jobs).collect();
+                }
+            }
             for Entry { job, outcome } in entries {
                 job.finish(outcome.map_or(Done::Refused, Done::Committed));
             }

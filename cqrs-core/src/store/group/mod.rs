@@ -10,6 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{Append, AppendError, Appended, StoreError, StoreErrorKind};
 
+#[cfg(test)]
+mod tests;
+
 /// What a store does with the appends that [`GroupCommit`] hands it. For authors of stores.
 #[async_trait]
 pub trait Group: Send + Sync + 'static {
@@ -25,8 +28,6 @@ pub trait Group: Send + Sync + 'static {
 }
 
 /// Gathers appends while others are being stored. Nothing waits where nothing is under way.
-///
-/// The order in which the appends to one stream arrive is kept.
 pub struct GroupCommit<G> {
     shared: Arc<Shared<G>>,
 }
