@@ -7,6 +7,7 @@ mod conformance;
 mod connections;
 mod durability;
 mod fence;
+mod group;
 mod head;
 mod interleavings;
 mod kinds;

@@ -1,6 +1,7 @@
 //! Events of earlier versions, as each reader sees them (G10, G11).
 
 mod chains;
+mod moved;
 mod purse;
 mod reading;
 mod rolling;
