@@ -55,7 +55,7 @@ pub use self::runner::{
 };
 pub use self::schema::{Catalogue, Clashes, DryRun, RewriteError};
 pub use self::store::{
-    Append, AppendError, Appended, BoxError, Conflict, EventStore, Group, GroupCommit, GroupLimits,
+    Append, AppendError, Appended, BoxError, Conflict, EventStore, Gather, GatherLimits, Group,
     Head, InvalidAppend, LogFilter, LogPage, MemoryStore, News, NewsBoard, OpenAppend, Pending,
     Snapshot, SnapshotStore, Store, StoreError, StoreErrorKind,
 };

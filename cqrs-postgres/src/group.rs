@@ -1,7 +1,10 @@
 //! Several appends in one statement and one commit.
 
 use async_trait::async_trait;
-use cqrs_core::{Append, AppendError, Appended, Group, GroupLimits, Pending, Position, Version};
+use cqrs_core::{
+    Append, AppendError, Appended, GatherLimits, Group, Pending, Position, StoreError, StreamId,
+    Version,
+};
 use futures_util::future::join_all;
 use sqlx::{Error, PgConnection, Row};
 use uuid::Uuid;
@@ -12,23 +15,38 @@ use crate::error::{Failure, classify};
 
 /// How much is stored at once. Two commits at a time: the server works on one while the answer to the other is on its
 /// way.
-pub(crate) const LIMITS: GroupLimits =
-    GroupLimits { in_flight: 2, events: 1_000, bytes: 4 << 20, waiting: 10_000 };
+pub(crate) const LIMITS: GatherLimits =
+    GatherLimits { in_flight: 2, events: 1_000, bytes: 4 << 20, waiting: 10_000 };
 
 /// What stores the appends of a store.
 pub(crate) struct Appends(pub(crate) Connections);
 
 #[async_trait]
 impl Group for Appends {
+    type Job = Append;
+    type Answer = Result<Appended, AppendError>;
+
+    fn size(append: &Append) -> (usize, usize) {
+        append.size()
+    }
+
+    fn stream(append: &Append) -> Option<&StreamId> {
+        Some(append.stream())
+    }
+
+    fn ended(append: &Append) -> Self::Answer {
+        Err(StoreError::outcome_unknown(append.stream()).into())
+    }
+
     async fn one(&self, append: &Append) -> Result<Appended, AppendError> {
         append::append(&self.0, append, None).await
     }
 
-    async fn many(&self, mut appends: Vec<Pending>) {
+    async fn many(&self, mut appends: Vec<Pending<Self>>) {
         let Self(connections) = self;
         if appends.len() > 1 {
             // Where others append to the same streams, in the same order as they.
-            appends.sort_by(|one, other| one.append().stream().cmp(other.append().stream()));
+            appends.sort_by(|one, other| one.job().stream().cmp(other.job().stream()));
             match together(connections, &appends).await {
                 Ok(stored) => {
                     let (mut refused, mut stored) = (Vec::new(), stored.into_iter());
@@ -57,11 +75,15 @@ impl Group for Appends {
 }
 
 /// Stores each by itself, without waiting for the others.
-async fn alone(connections: &Connections, appends: Vec<Pending>, lost: impl Fn() -> Option<Lost>) {
+async fn alone(
+    connections: &Connections,
+    appends: Vec<Pending<Appends>>,
+    lost: impl Fn() -> Option<Lost>,
+) {
     let each = appends.into_iter().map(|pending| {
         let lost = lost();
         async move {
-            let outcome = append::append(connections, pending.append(), lost).await;
+            let outcome = append::append(connections, pending.job(), lost).await;
             pending.finish(outcome);
         }
     });
@@ -72,7 +94,7 @@ async fn alone(connections: &Connections, appends: Vec<Pending>, lost: impl Fn()
 /// stored.
 async fn together(
     connections: &Connections,
-    appends: &[Pending],
+    appends: &[Pending<Appends>],
 ) -> Result<Vec<Option<Appended>>, Error> {
     let Ok(mut connection) = connections.pool().acquire().await else {
         // Each says so of itself.
@@ -86,8 +108,8 @@ async fn together(
     }
     let Inserted { ids, versions, positions } = answer?;
     let mut next = 0;
-    let outcome = |pending: &Pending| {
-        let events = pending.append().events();
+    let outcome = |pending: &Pending<Appends>| {
+        let events = pending.job().events();
         let first = events.first()?.id().as_uuid();
         let last = next + events.len() - 1;
         if ids.get(next) != Some(&first) {
@@ -110,13 +132,16 @@ struct Inserted {
     positions: Vec<i64>,
 }
 
-async fn insert(connection: &mut PgConnection, appends: &[Pending]) -> Result<Inserted, Error> {
-    let count = appends.iter().map(|pending| pending.append().events().len()).sum();
+async fn insert(
+    connection: &mut PgConnection,
+    appends: &[Pending<Appends>],
+) -> Result<Inserted, Error> {
+    let count = appends.iter().map(|pending| pending.job().events().len()).sum();
     let (mut categories, mut keys) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let (mut expected, mut numbers) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let mut columns = Columns::with_capacity(count);
     for pending in appends {
-        let append = pending.append();
+        let append = pending.job();
         columns.add(append).map_err(|error| Error::Encode(error.into()))?;
         for number in 1..=append.events().len() {
             categories.push(append.stream().category());

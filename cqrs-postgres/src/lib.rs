@@ -65,6 +65,7 @@ mod model;
 mod news;
 mod options;
 mod read;
+mod reads;
 mod rows;
 mod snapshot;
 mod store;

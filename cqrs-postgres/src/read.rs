@@ -2,16 +2,17 @@
 
 use cqrs_core::{EventId, RecordedEvent, StoreError, StreamId, Version};
 
+use crate::connections::Connections;
 use crate::rows::{events, events_of, saturate};
 use crate::store::PostgresStore;
 
 pub(crate) async fn stream(
-    store: &PostgresStore,
+    connections: &Connections,
     stream: &StreamId,
     after: Version,
     limit: usize,
 ) -> Result<Vec<RecordedEvent>, StoreError> {
-    let rows = store.connections().fetch("reading a stream", || {
+    let rows = connections.fetch("reading a stream", || {
         sqlx::query(include_str!("../sql/read_stream.sql"))
             .bind(stream.category())
             .bind(stream.key())

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, GroupCommit, Head, LogFilter, LogPage,
-    News, Position, RecordedEvent, Snapshot, SnapshotStore, StoreError, StreamId, Version,
+    Append, AppendError, Appended, EventId, EventStore, Gather, Head, LogFilter, LogPage, News,
+    Position, RecordedEvent, Snapshot, SnapshotStore, StoreError, StreamId, Version,
 };
 use sqlx::{PgPool, PgTransaction};
 
 use crate::connections::{CALL_TIMEOUT, Connections};
 use crate::group::{self, Appends};
 use crate::news::{Hints, Timing};
+use crate::reads::{self, Read, Reads};
 use crate::{PostgresModel, PostgresOptions, append, log, migrate, read, snapshot};
 
 /// Keeps events and snapshots in a Postgres database.
@@ -26,7 +27,8 @@ pub struct PostgresStore {
 
 struct Inner {
     connections: Connections,
-    appends: GroupCommit<Appends>,
+    appends: Gather<Appends>,
+    reads: Gather<Reads>,
     /// A position up to which the log is known to be complete; see `visibility`.
     complete_through: AtomicU64,
     hints: Hints,
@@ -68,8 +70,10 @@ impl PostgresStore {
 
     pub(crate) fn with_timing(connections: Connections, timing: Timing) -> Self {
         let hints = Hints::new(timing);
-        let appends = GroupCommit::new(Appends(connections.clone()), group::LIMITS);
-        let inner = Inner { connections, appends, complete_through: AtomicU64::new(0), hints };
+        let appends = Gather::new(Appends(connections.clone()), group::LIMITS);
+        let reads = Gather::new(Reads(connections.clone()), reads::LIMITS);
+        let inner =
+            Inner { connections, appends, reads, complete_through: AtomicU64::new(0), hints };
         Self { inner: Arc::new(inner) }
     }
 
@@ -143,7 +147,7 @@ impl fmt::Debug for PostgresStore {
 #[async_trait]
 impl EventStore for PostgresStore {
     async fn append(&self, append: &Append) -> Result<Appended, AppendError> {
-        let appended = self.inner.appends.append(append).await?;
+        let appended = self.inner.appends.carry_out(append).await?;
         self.hints().appended(self.pool());
         Ok(appended)
     }
@@ -154,7 +158,8 @@ impl EventStore for PostgresStore {
         after: Version,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        read::stream(self, stream, after, limit).await
+        let read = Read { stream: stream.clone(), after, limit };
+        self.inner.reads.carry_out(&read).await
     }
 
     /// Reads from the primary only; a replica is [`Unavailable`](cqrs_core::StoreErrorKind::Unavailable). A page has at

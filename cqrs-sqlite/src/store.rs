@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, GroupCommit, Head, LogFilter, LogPage,
-    News, NewsBoard, Position, RecordedEvent, Snapshot, SnapshotStore, StoreError, StoreErrorKind,
+    Append, AppendError, Appended, EventId, EventStore, Gather, Head, LogFilter, LogPage, News,
+    NewsBoard, Position, RecordedEvent, Snapshot, SnapshotStore, StoreError, StoreErrorKind,
     StreamId, Version,
 };
 use sqlx::sqlite::{
@@ -30,7 +30,7 @@ pub struct SqliteStore {
     /// One connection: writers queue here in order of arrival rather than at the lock of the file, where SQLite polls.
     writer: SqlitePool,
     readers: SqlitePool,
-    appends: Arc<GroupCommit<Appends>>,
+    appends: Arc<Gather<Appends>>,
     /// The read models in the same file.
     model: SqliteModel,
     board: NewsBoard,
@@ -83,7 +83,7 @@ impl SqliteStore {
     fn new(path: Arc<Path>, writer: SqlitePool, readers: SqlitePool) -> Self {
         let model = SqliteModel::new(path.clone(), writer.clone(), readers.clone());
         let appends = Appends { writer: writer.clone(), readers: readers.clone() };
-        let appends = Arc::new(GroupCommit::new(appends, group::LIMITS));
+        let appends = Arc::new(Gather::new(appends, group::LIMITS));
         Self { path, writer, readers, appends, model, board: NewsBoard::new() }
     }
 
@@ -260,7 +260,7 @@ impl EventStore for SqliteStore {
     ///
     /// When the future is dropped, the append may still be stored a moment later: SQLite works on a thread of its own.
     async fn append(&self, append: &Append) -> Result<Appended, AppendError> {
-        let appended = self.appends.append(append).await?;
+        let appended = self.appends.carry_out(append).await?;
         self.board.announce();
         Ok(appended)
     }

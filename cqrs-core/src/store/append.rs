@@ -63,6 +63,11 @@ impl Append {
         self.expected
     }
 
+    /// How many events there are, and the bytes of their payloads.
+    pub fn size(&self) -> (usize, usize) {
+        (self.events.len(), self.events.iter().map(|event| event.payload().len()).sum())
+    }
+
     /// The events, in order; at least one.
     #[inline]
     pub fn events(&self) -> &[NewEvent] {

@@ -124,6 +124,14 @@ impl StoreError {
         )
     }
 
+    /// The error where what was to store events has ended before it told what became of them.
+    pub fn outcome_unknown(stream: &StreamId) -> Self {
+        let context = format!(
+            "appending to stream `{stream}`: what was to store it has ended with its runtime"
+        );
+        Self::new(StoreErrorKind::OutcomeUnknown, context)
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> StoreErrorKind {
         self.0.kind

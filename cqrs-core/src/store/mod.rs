@@ -6,7 +6,7 @@
 mod append;
 mod error;
 mod filter;
-mod group;
+mod gather;
 mod head;
 mod memory;
 mod news;
@@ -19,7 +19,7 @@ use async_trait::async_trait;
 pub use self::append::{Append, Appended, InvalidAppend};
 pub use self::error::{AppendError, BoxError, Conflict, StoreError, StoreErrorKind};
 pub use self::filter::LogFilter;
-pub use self::group::{Group, GroupCommit, GroupLimits, Pending};
+pub use self::gather::{Gather, GatherLimits, Group, Pending};
 pub use self::head::{Head, OpenAppend};
 pub use self::memory::MemoryStore;
 pub use self::news::{News, NewsBoard};

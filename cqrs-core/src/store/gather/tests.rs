@@ -5,10 +5,12 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use super::{Group, GroupCommit, GroupLimits, Pending};
+use super::{Gather, GatherLimits, Group, Pending};
 use crate::event::{EventId, NewEvent, Payload};
 use crate::metadata::Metadata;
-use crate::store::{Append, AppendError, Appended, EventStore, MemoryStore, StoreErrorKind};
+use crate::store::{
+    Append, AppendError, Appended, EventStore, MemoryStore, StoreError, StoreErrorKind,
+};
 use crate::stream::StreamId;
 use crate::version::{ExpectedVersion, Version};
 
@@ -31,16 +33,31 @@ impl Slow {
 
 #[async_trait]
 impl Group for Slow {
+    type Job = Append;
+    type Answer = Result<Appended, AppendError>;
+
+    fn size(append: &Append) -> (usize, usize) {
+        append.size()
+    }
+
+    fn stream(append: &Append) -> Option<&StreamId> {
+        Some(append.stream())
+    }
+
+    fn ended(append: &Append) -> Result<Appended, AppendError> {
+        Err(StoreError::outcome_unknown(append.stream()).into())
+    }
+
     async fn one(&self, append: &Append) -> Result<Appended, AppendError> {
         self.begin(vec![append.stream().to_string()]).await;
         self.store.append(append).await
     }
 
-    async fn many(&self, appends: Vec<Pending>) {
-        self.begin(appends.iter().map(|pending| pending.append().stream().to_string()).collect())
+    async fn many(&self, appends: Vec<Pending<Self>>) {
+        self.begin(appends.iter().map(|pending| pending.job().stream().to_string()).collect())
             .await;
         for pending in appends {
-            let outcome = self.store.append(pending.append()).await;
+            let outcome = self.store.append(pending.job()).await;
             pending.finish(outcome);
         }
     }
@@ -48,26 +65,26 @@ impl Group for Slow {
 
 struct Setting {
     slow: Slow,
-    group: Arc<GroupCommit<Slow>>,
+    group: Arc<Gather<Slow>>,
 }
 
 type Running = JoinHandle<Result<Appended, AppendError>>;
 
 impl Setting {
-    fn new(limits: GroupLimits) -> Self {
+    fn new(limits: GatherLimits) -> Self {
         let slow = Slow {
             store: MemoryStore::new(),
             lets: Arc::new(Semaphore::new(0)),
             asked: Arc::default(),
             panics: Arc::default(),
         };
-        Self { group: Arc::new(GroupCommit::new(slow.clone(), limits)), slow }
+        Self { group: Arc::new(Gather::new(slow.clone(), limits)), slow }
     }
 
     /// Begins to append, and goes on once it waits.
     async fn begin(&self, stream: &str, expected: ExpectedVersion) -> Running {
         let (group, append) = (self.group.clone(), append(stream, expected, 1));
-        let running = tokio::spawn(async move { group.append(&append).await });
+        let running = tokio::spawn(async move { group.carry_out(&append).await });
         settle().await;
         running
     }
@@ -94,8 +111,8 @@ fn append(stream: &str, expected: ExpectedVersion, events: usize) -> Append {
     Append::new(stream, expected, (0..events).map(|_| event()).collect()).unwrap()
 }
 
-const ONE_AT_A_TIME: GroupLimits =
-    GroupLimits { in_flight: 1, events: 3, bytes: 1_000, waiting: 100 };
+const ONE_AT_A_TIME: GatherLimits =
+    GatherLimits { in_flight: 1, events: 3, bytes: 1_000, waiting: 100 };
 
 #[tokio::test]
 async fn appends_that_arrive_meanwhile_are_stored_together() {
@@ -184,7 +201,7 @@ async fn g4_where_storing_panics_the_outcome_is_unknown_and_others_go_on() {
 
 #[tokio::test]
 async fn there_is_room_for_so_many_and_the_rest_waits_to_be_let_in() {
-    let limits = GroupLimits { waiting: 2, events: 100, ..ONE_AT_A_TIME };
+    let limits = GatherLimits { waiting: 2, events: 100, ..ONE_AT_A_TIME };
     let setting = Setting::new(limits);
     let mut all = Vec::new();
     for stream in ["a", "b", "c", "d", "e"] {
@@ -205,7 +222,7 @@ async fn one_that_is_too_large_for_a_commit_is_stored_by_itself() {
     let first = setting.begin("a", ExpectedVersion::Any).await;
     let small = setting.begin("b", ExpectedVersion::Any).await;
     let (group, large) = (setting.group.clone(), append("c", ExpectedVersion::Any, 9));
-    let large = tokio::spawn(async move { group.append(&large).await });
+    let large = tokio::spawn(async move { group.carry_out(&large).await });
     settle().await;
     let last = setting.begin("d", ExpectedVersion::Any).await;
     setting.slow.lets.add_permits(10);
