@@ -253,6 +253,23 @@ async fn a_command_on_a_cached_aggregate_is_an_append_and_nothing_else() {
     assert_eq!(store.reads.load(Ordering::SeqCst), 2);
 }
 
+#[tokio::test]
+async fn g9_a_cache_that_is_left_behind_is_no_conflict() {
+    let store = Watched::new(100);
+    let builder = Bus::builder(store.clone()).retry(Retry::never());
+    let cached = builder.aggregate::<CachedStock>().build().unwrap();
+    let elsewhere = bus(store.clone());
+    cached.send(TakeCached::from(1)).await.unwrap();
+    for pieces in 1..=3 {
+        elsewhere.send(Take::from(pieces)).await.unwrap();
+        // What was missed is read, and nothing before it.
+        let reads = store.reads.load(Ordering::SeqCst);
+        let done = cached.send(TakeCached::from(10)).await.unwrap();
+        assert_eq!((done.attempts, store.reads.load(Ordering::SeqCst)), (1, reads + 1));
+    }
+    assert_eq!(elsewhere.load::<Stock>("s").await.unwrap().state.left, 100 - 1 - 6 - 30);
+}
+
 /// Two processes with caches, one without, and appends from elsewhere, on one stream.
 async fn caches_are_only_caches(store: impl Store + Clone) {
     let build = |store| {

@@ -122,6 +122,12 @@ impl<'a, A: Aggregate> Batch<'a, A> {
                 self.stored(working, appended, entries).await;
                 jobs
             }
+            Err(AppendError::Conflict(_)) if std::mem::take(&mut self.may_be_stale) => {
+                // Nobody was faster: it was decided on in a state of before.
+                self.base = before;
+                self.catch_up().await;
+                all(entries).chain(jobs).collect()
+            }
             Err(AppendError::Conflict(conflict)) => {
                 self.base = before;
                 let mut delay = Duration::ZERO;
@@ -136,7 +142,7 @@ impl<'a, A: Aggregate> Batch<'a, A> {
                     }
                 }
                 tracing::debug!(%conflict, commands = rest.len(), "deciding again");
-                if !std::mem::take(&mut self.may_be_stale) {
+                if !rest.is_empty() {
                     tokio::time::sleep(delay).await;
                 }
                 self.catch_up().await;
@@ -208,6 +214,8 @@ impl<'a, A: Aggregate> Batch<'a, A> {
         if is_ours {
             working.position = appended.position;
             self.repository.snapshot_if_due(&mut working).await;
+            // Loading it took time once.
+            working.took = Duration::ZERO;
             self.base = Some(working);
         }
     }
