@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cqrs_core::{
@@ -266,9 +266,13 @@ async fn g7_workers_side_by_side_that_lose_their_leases_double_nothing() {
     let mut workers = Vec::new();
     for _ in 0..2 {
         let other = second(&database).await;
-        let projector = projector(&other, 1).lease(Duration::from_millis(4));
-        let stall = |position: Position| {
-            std::thread::sleep(Duration::from_millis(position.get() % 4));
+        let projector = projector(&other, 1).lease(Duration::from_millis(30));
+        // Now and then for longer than the lease, whatever the event: the next try of the same gets through.
+        let taken = AtomicU64::new(0);
+        let stall = move |_: Position| {
+            if taken.fetch_add(1, Ordering::Relaxed) % 13 == 12 {
+                std::thread::sleep(Duration::from_millis(60));
+            }
         };
         workers.push(projector.start(Seen::<_, 1> { taken: stall }, other.model()));
     }
