@@ -1,0 +1,1 @@
+//! Models of the protocols of this workspace, checked over every interleaving.
