@@ -44,7 +44,10 @@ pub(crate) async fn prepare(
                  it, and with migrations allowed"
             )));
         }
-        run(connection).await.map_err(|error| store_error("creating the schema `cqrs`", error))?;
+        let doing = format!(
+            "bringing the schema `cqrs` from {done} to {NEWEST}, for which it takes a role that may create it"
+        );
+        run(connection).await.map_err(|error| store_error(&doing, error))?;
         // Another process, of a newer version, may have been faster.
         migrated(connection, limit).await?;
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::{NoServer, binaries};
+use crate::{NoServer, binaries, processes};
 
 /// Small, but with everything on that durability depends on.
 const SETTINGS: &str = "
@@ -56,8 +56,9 @@ struct User {
 }
 
 impl Cluster {
-    pub(crate) fn start() -> Result<Self, NoServer> {
-        Self::start_with(Self::initialize)
+    /// Starts a server with these lines at the end of its settings.
+    pub(crate) fn start(settings: &str) -> Result<Self, NoServer> {
+        Self::start_with(|cluster| cluster.initialize(settings))
     }
 
     /// Starts a server that follows this one.
@@ -111,8 +112,29 @@ impl Cluster {
         })
     }
 
+    /// The first process of the server, and those it has started.
+    pub(crate) fn processes(&self) -> Result<Vec<u32>, NoServer> {
+        let first = self.first_process().ok_or_else(|| NoServer::new("the server does not run"))?;
+        let mut processes = vec![first];
+        processes.extend(processes::children(first).map_err(|error| failed("ps", &error))?);
+        Ok(processes)
+    }
+
+    fn first_process(&self) -> Option<u32> {
+        let file = std::fs::read_to_string(self.pid_file()).ok()?;
+        file.lines().next()?.trim().parse().ok()
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.data().join("postmaster.pid")
+    }
+
     /// The address is known to clients, so the port must stay: wait for it where it is not free yet.
     pub(crate) fn restart(&self) -> Result<(), NoServer> {
+        // A server that was killed has left the file. One that nobody waits for stays listed, and passes for alive.
+        if self.first_process().is_some_and(processes::is_dead) {
+            let _ = std::fs::remove_file(self.pid_file());
+        }
         for attempt in 1.. {
             match self.launch() {
                 Ok(()) => break,
@@ -132,7 +154,7 @@ impl Cluster {
         }
     }
 
-    fn initialize(&self) -> Result<(), NoServer> {
+    fn initialize(&self, settings: &str) -> Result<(), NoServer> {
         self.take_directory()?;
         self.run("initdb", |command| {
             command.args(["--username=postgres", "--auth=trust", "--encoding=UTF8"]);
@@ -142,7 +164,7 @@ impl Cluster {
         OpenOptions::new()
             .append(true)
             .open(self.data().join("postgresql.conf"))
-            .and_then(|mut file| file.write_all(SETTINGS.as_bytes()))
+            .and_then(|mut file| write!(file, "{SETTINGS}{settings}"))
             .map_err(|error| failed("writing postgresql.conf", &error))
     }
 

@@ -10,12 +10,13 @@ mod binaries;
 mod browser;
 mod cluster;
 mod database;
+mod processes;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 pub use self::browser::Browser;
 use self::cluster::Cluster;
@@ -56,7 +57,15 @@ impl Server {
     /// # Errors
     /// When there are no server binaries or the server does not start.
     pub fn start_own() -> Result<Self, NoServer> {
-        Cluster::start().map(Self::of)
+        Self::start_own_with("")
+    }
+
+    /// The same with these lines at the end of its `postgresql.conf`.
+    ///
+    /// # Errors
+    /// As for [`start_own`](Self::start_own).
+    pub fn start_own_with(settings: &str) -> Result<Self, NoServer> {
+        Cluster::start(settings).map(Self::of)
     }
 
     /// Starts a server that follows this one and has its databases, read-only. It may lag a moment behind.
@@ -77,14 +86,19 @@ impl Server {
             .host("127.0.0.1")
             .port(cluster.port())
             .username("postgres")
-            .database("postgres");
+            .database("postgres")
+            // Proxies of tests read along.
+            .ssl_mode(PgSslMode::Disable);
         Self { admin, cluster: Some(cluster) }
     }
 
     fn at(url: &str) -> Result<Self, NoServer> {
-        let admin = url
+        let mut admin: PgConnectOptions = url
             .parse()
             .map_err(|error| NoServer::new(format!("DATABASE_URL is not a URL: {error}")))?;
+        if matches!(admin.get_ssl_mode(), PgSslMode::Prefer) {
+            admin = admin.ssl_mode(PgSslMode::Disable);
+        }
         Ok(Self { admin, cluster: None })
     }
 
@@ -105,7 +119,17 @@ impl Server {
         self.own_cluster()?.kill()
     }
 
-    /// Starts the server again after [`kill`](Self::kill), at the same address, and blocks until it answers.
+    /// The processes of the server: the first one, which starts all others, and then those others, for tests that send
+    /// them signals.
+    ///
+    /// # Errors
+    /// When the server was not started here or does not run.
+    pub fn processes(&self) -> Result<Vec<u32>, NoServer> {
+        self.own_cluster()?.processes()
+    }
+
+    /// Starts the server again after [`kill`](Self::kill), or once all its [processes](Self::processes) are dead, at
+    /// the same address, and blocks until it answers.
     ///
     /// # Errors
     /// When the server was not started here or does not start.
@@ -118,6 +142,11 @@ impl Server {
             .as_ref()
             .ok_or_else(|| NoServer::new("only a server started by the tests can be stopped"))
     }
+}
+
+/// Whether any of these processes has not ended; one that nobody has waited for has.
+pub fn any_alive(processes: &[u32]) -> bool {
+    processes.iter().any(|process| !processes::is_dead(*process))
 }
 
 /// Where a client program of Postgres is, such as `pg_dump`; of the same version as the servers started here.
