@@ -37,8 +37,8 @@ pub use self::command::{AggregateCommand, Command, Committed, StreamKey};
 pub use self::context::DispatchContext;
 pub use self::error::{DispatchError, InvalidCommand, LoadError, QueryError, UnknownOutcome};
 pub use self::event::{
-    DecodeError, DecodeReason, Decoded, EncodeError, Event, EventId, EventType, InvalidEvent,
-    NewEvent, Payload, RecordedEvent, UpcastStep,
+    DecodeError, DecodeReason, Decoded, EncodeError, Event, EventId, EventType, EventTypeName,
+    InvalidEvent, NewEvent, Payload, RecordedEvent, UpcastStep,
 };
 pub use self::metadata::{Details, Metadata};
 pub use self::projection::{Project, Projection, Received, Transaction};
@@ -55,9 +55,9 @@ pub use self::runner::{
 };
 pub use self::schema::{Catalogue, Clashes, DryRun, RewriteError};
 pub use self::store::{
-    Append, AppendError, Appended, BoxError, Conflict, EventStore, Gather, GatherLimits, Group,
-    Head, InvalidAppend, LogFilter, LogPage, MemoryStore, News, NewsBoard, OpenAppend, Pending,
-    Snapshot, SnapshotStore, Store, StoreError, StoreErrorKind,
+    Append, AppendError, Appended, BoxError, Conflict, EventRow, EventRows, EventStore, Gather,
+    GatherLimits, Group, Head, InvalidAppend, LogFilter, LogPage, MemoryStore, News, NewsBoard,
+    OpenAppend, Pending, Snapshot, SnapshotStore, Store, StoreError, StoreErrorKind,
 };
 pub use self::stream::{InvalidStreamId, StreamId};
 pub use self::subscription::{FollowError, Subscription, TypedSubscription, Unknown};

@@ -183,6 +183,12 @@ async fn insert(
     append: &Append,
     columns: &Columns<'_>,
 ) -> Result<Inserted, Error> {
+    if let Some(before) = append.expected().exact()
+        && append.events().len() == 1
+        && let Some(position) = insert_one(connection, append, before, columns).await?
+    {
+        return Ok(Inserted { before, position: Some(position), seen: false });
+    }
     let row = sqlx::query(include_str!("../sql/append.sql"))
         .bind(append.stream().category())
         .bind(append.stream().key())
@@ -205,6 +211,29 @@ async fn insert(
         },
         seen: row.try_get(2)?,
     })
+}
+
+/// Inserts the only event of an append; nothing where the stream stands elsewhere.
+async fn insert_one(
+    connection: &mut PgConnection,
+    append: &Append,
+    before: Version,
+    columns: &Columns<'_>,
+) -> Result<Option<Position>, Error> {
+    let row = sqlx::query(include_str!("../sql/append_one.sql"))
+        .bind(append.stream().category())
+        .bind(append.stream().key())
+        .bind(saturate(before.get()).saturating_add(1))
+        .bind(columns.event_types.first())
+        .bind(columns.schema_versions.first())
+        .bind(columns.payloads.first())
+        .bind(columns.event_ids.first())
+        .bind(columns.correlation_ids.first())
+        .bind(columns.causation_ids.first())
+        .bind(columns.details.first())
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| number(&row, 0).map(Position::new)).transpose()
 }
 
 /// The outcome of a statement that ran.

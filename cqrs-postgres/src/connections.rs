@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use cqrs_core::{StoreError, StoreErrorKind};
+use futures_util::TryStreamExt;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::{Error, Execute, Executor, PgPool, Postgres};
@@ -114,22 +115,65 @@ impl Connections {
                 Ok(_) => (Failure::Demoted, on_replica(doing)),
                 Err(error) => (classify(&error), store_error(doing, error)),
             };
-            match failure {
-                Failure::Lost => drop(connection.detach()),
-                Failure::Demoted => {
-                    drop(connection.detach());
-                    if may_be_old {
-                        continue;
-                    }
-                    return Err(error);
-                }
-                Failure::Undone => drop(connection),
-                Failure::Taken(_) | Failure::Final(_) => return Err(error),
-            }
-            if !retry.again().await {
-                return Err(error);
-            }
+            self.recover(connection, may_be_old, &mut retry, failure, error).await?;
         }
+    }
+
+    /// What is made of the rows of such a statement, each as it arrives, while the server goes on with the next.
+    pub(crate) async fn read<'q, Q, T>(
+        &self,
+        doing: &str,
+        statement: impl Fn() -> Q,
+        begin: impl Fn() -> T,
+        take: impl Fn(&mut T, &PgRow) -> Result<(), StoreError>,
+    ) -> Result<T, StoreError>
+    where
+        Q: Execute<'q, Postgres> + 'q,
+    {
+        let mut retry = Retry::new(self.patience());
+        loop {
+            let may_be_old = self.may_be_old();
+            let mut connection = self.get().await?;
+            let (mut taken, mut refused) = (begin(), None);
+            let all = async {
+                let mut rows = connection.fetch(statement());
+                while let Some(row) = rows.try_next().await? {
+                    // What follows is read all the same: the connection is used again.
+                    if refused.is_none() {
+                        refused = take(&mut taken, &row).err();
+                    }
+                }
+                Ok(())
+            };
+            let error = match (in_time(self.call_timeout, all).await, refused) {
+                (Ok(()), None) => return Ok(taken),
+                (Ok(()), Some(refused)) => return Err(refused),
+                (Err(error), _) => error,
+            };
+            let (failure, error) = (classify(&error), store_error(doing, error));
+            self.recover(connection, may_be_old, &mut retry, failure, error).await?;
+        }
+    }
+
+    /// Makes ready for another attempt after one that failed, if there is to be one.
+    async fn recover(
+        &self,
+        connection: PoolConnection<Postgres>,
+        may_be_old: bool,
+        retry: &mut Retry,
+        failure: Failure,
+        error: StoreError,
+    ) -> Result<(), StoreError> {
+        match failure {
+            Failure::Lost => drop(connection.detach()),
+            Failure::Demoted => {
+                drop(connection.detach());
+                return if may_be_old { Ok(()) } else { Err(error) };
+            }
+            Failure::Undone => drop(connection),
+            Failure::Taken(_) | Failure::Final(_) => return Err(error),
+        }
+        if retry.again().await { Ok(()) } else { Err(error) }
     }
 }
 

@@ -1,11 +1,11 @@
 //! Reading the log: pages of what a filter wants, bounded in events and bytes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use cqrs_core::limits::{FULL_PAGE_BYTES, MAX_PAGE_BYTES};
-use cqrs_core::{Head, LogFilter, LogPage, Position, RecordedEvent, StoreError};
-use sqlx::Row;
+use cqrs_core::{
+    EventRows, Head, LogFilter, LogPage, Position, RecordedEvent, StoreError, StoreErrorKind,
+};
 use sqlx::postgres::PgRow;
 
 use crate::error::store_error;
@@ -104,7 +104,7 @@ impl Page<'_> {
         let limit = self.limit - self.events.len();
         // As long as no payload has more than its share, all of them come at once.
         let share = (MAX_PAGE_BYTES - self.bytes) / limit;
-        let found = self.store.connections().fetch(DOING, || {
+        let statement = || {
             sqlx::query(statement)
                 .bind(saturate(self.through.get()))
                 .bind(saturate(end.get()))
@@ -112,47 +112,39 @@ impl Page<'_> {
                 .bind(names(self.filter.categories()))
                 .bind(names(self.filter.event_types()))
                 .bind(saturate(share))
-        });
-        let found = found.await?;
-        let rows = self.within_bounds(&found)?;
-        let left_out = self.left_out(rows).await?;
-        for event in rows::events_with(rows, &left_out)? {
+        };
+        let connections = self.store.connections();
+        let mut events = connections.read(DOING, statement, EventRows::of_any, rows::take).await?;
+        let found = events.len();
+        events.keep_bytes(FULL_PAGE_BYTES - self.bytes);
+        self.fill(&mut events).await?;
+        let taken = events.len();
+        for event in events.into_events() {
             self.bytes += event.payload.len();
             self.events.push(event);
         }
         self.through = match self.events.last() {
-            Some(last) if rows.len() < found.len() || rows.len() == limit => last.position,
+            Some(last) if taken < found || taken == limit => last.position,
             _ => end,
         };
         Ok(())
     }
 
-    /// The rows that the page takes of those found: all, unless some payloads were left out and all are too many bytes.
-    fn within_bounds<'r>(&self, found: &'r [PgRow]) -> Result<&'r [PgRow], StoreError> {
-        let (mut rows, mut bytes) = (found.len(), self.bytes);
-        if found.iter().any(|row| rows::without_payload(row).is_some()) {
-            rows = 0;
-            while rows < found.len() && bytes < FULL_PAGE_BYTES {
-                let more = rows::payload_bytes(&found[rows]);
-                bytes += more.map_err(|error| store_error(DOING, error))?;
-                rows += 1;
-            }
-        }
-        Ok(&found[..rows])
-    }
-
-    /// The payloads that the statement left out, by position.
-    async fn left_out(&self, rows: &[PgRow]) -> Result<HashMap<i64, PgRow>, StoreError> {
-        let positions = rows.iter().filter_map(rows::without_payload).collect::<Vec<i64>>();
+    /// Reads the payloads that the statement left out.
+    async fn fill(&self, events: &mut EventRows) -> Result<(), StoreError> {
+        let positions: Vec<i64> = events.without_payload().map(|at| saturate(at.get())).collect();
         if positions.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(());
         }
         let found = self.store.connections().fetch(DOING, || {
             sqlx::query(include_str!("../sql/read_payloads.sql")).bind(&positions)
         });
-        let by_position = |row: PgRow| Ok((row.try_get(0)?, row));
-        let found = found.await?.into_iter().map(by_position);
-        found.collect::<Result<_, sqlx::Error>>().map_err(|error| store_error(DOING, error))
+        let found = found.await?;
+        let payloads = found.iter().map(rows::payload).collect::<Result<_, _>>();
+        let payloads = payloads.map_err(|error| store_error(DOING, error))?;
+        events
+            .fill(payloads)
+            .map_err(|why| StoreError::new(StoreErrorKind::Corrupt, DOING).caused_by(why))
     }
 }
 

@@ -54,7 +54,7 @@ impl Default for Timing {
             often: Duration::from_millis(10),
             seldom: Duration::from_millis(250),
             unsettled: Duration::from_millis(100),
-            pause: Duration::from_millis(2),
+            pause: Duration::from_millis(5),
         }
     }
 }

@@ -21,6 +21,7 @@ pub struct PostgresOptions {
     acquire_timeout: Duration,
     call_timeout: Duration,
     migrate: bool,
+    group_commit: bool,
 }
 
 impl PostgresOptions {
@@ -31,6 +32,7 @@ impl PostgresOptions {
             acquire_timeout: Duration::from_secs(10),
             call_timeout: CALL_TIMEOUT,
             migrate: true,
+            group_commit: true,
         }
     }
 
@@ -70,6 +72,16 @@ impl PostgresOptions {
         self
     }
 
+    /// Whether appends that arrive while others are being stored are stored together, in one commit; true unless set.
+    ///
+    /// Nothing is promised less with it, and an append that finds nothing under way is stored at once either way.
+    /// Without it, each append has a commit of its own, however many arrive: for measuring, and behind what can't take several rows in one
+    /// statement.
+    pub fn group_commit(mut self, group_commit: bool) -> Self {
+        self.group_commit = group_commit;
+        self
+    }
+
     /// Connects, and creates what is missing of the schema.
     ///
     /// Cancellation: a migration happens as a whole or not at all.
@@ -94,7 +106,7 @@ impl PostgresOptions {
             .connect_lazy_with(options);
         // It has done its work, whether or not the server hears a goodbye.
         let _ = in_time(self.call_timeout, connection.close()).await;
-        Ok(PostgresStore::new(Connections::new(pool, self.call_timeout)))
+        Ok(PostgresStore::new(Connections::new(pool, self.call_timeout), self.group_commit))
     }
 
     async fn first_connection(
@@ -122,6 +134,7 @@ impl fmt::Debug for PostgresOptions {
             .field("acquire_timeout", &self.acquire_timeout)
             .field("call_timeout", &self.call_timeout)
             .field("migrate", &self.migrate)
+            .field("group_commit", &self.group_commit)
             .finish_non_exhaustive()
     }
 }

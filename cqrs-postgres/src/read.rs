@@ -1,9 +1,9 @@
 //! Reading events of a stream, and by id.
 
-use cqrs_core::{EventId, RecordedEvent, StoreError, StreamId, Version};
+use cqrs_core::{EventId, EventRows, RecordedEvent, StoreError, StreamId, Version};
 
 use crate::connections::Connections;
-use crate::rows::{events, events_of, saturate};
+use crate::rows::{self, saturate};
 use crate::store::PostgresStore;
 
 pub(crate) async fn stream(
@@ -12,22 +12,31 @@ pub(crate) async fn stream(
     after: Version,
     limit: usize,
 ) -> Result<Vec<RecordedEvent>, StoreError> {
-    let rows = connections.fetch("reading a stream", || {
+    let statement = || {
         sqlx::query(include_str!("../sql/read_stream.sql"))
             .bind(stream.category())
             .bind(stream.key())
             .bind(saturate(after.get()))
             .bind(saturate(limit))
-    });
-    events_of(stream, &rows.await?)
+    };
+    let events = connections.read(
+        "reading a stream",
+        statement,
+        || EventRows::of(stream.clone()),
+        rows::take,
+    );
+    Ok(events.await?.into_events())
 }
 
 pub(crate) async fn find(
     store: &PostgresStore,
     id: EventId,
 ) -> Result<Option<RecordedEvent>, StoreError> {
-    let rows = store.connections().fetch("looking for an event", || {
-        sqlx::query(include_str!("../sql/find_event.sql")).bind(id.as_uuid())
-    });
-    Ok(events(&rows.await?)?.pop())
+    let events = store.connections().read(
+        "looking for an event",
+        || sqlx::query(include_str!("../sql/find_event.sql")).bind(id.as_uuid()),
+        EventRows::of_any,
+        rows::take,
+    );
+    Ok(events.await?.into_events().pop())
 }

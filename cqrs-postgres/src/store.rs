@@ -61,16 +61,21 @@ impl PostgresStore {
         let connections = Connections::new(pool, CALL_TIMEOUT);
         let mut connection = connections.get().await?;
         migrate::prepare(&mut connection, true, CALL_TIMEOUT).await?;
-        Ok(Self::new(connections))
+        Ok(Self::new(connections, true))
     }
 
-    pub(crate) fn new(connections: Connections) -> Self {
-        Self::with_timing(connections, Timing::default())
+    pub(crate) fn new(connections: Connections, group_commit: bool) -> Self {
+        Self::with_timing(connections, group_commit, Timing::default())
     }
 
-    pub(crate) fn with_timing(connections: Connections, timing: Timing) -> Self {
+    pub(crate) fn with_timing(
+        connections: Connections,
+        group_commit: bool,
+        timing: Timing,
+    ) -> Self {
         let hints = Hints::new(timing);
-        let appends = Gather::new(Appends(connections.clone()), group::LIMITS);
+        let limits = if group_commit { group::LIMITS } else { group::LIMITS.alone() };
+        let appends = Gather::new(Appends(connections.clone()), limits);
         let reads = Gather::new(Reads(connections.clone()), reads::LIMITS);
         let inner =
             Inner { connections, appends, reads, complete_through: AtomicU64::new(0), hints };

@@ -1,11 +1,11 @@
 //! Reading the log: pages of what a filter wants, bounded in events and bytes.
 
-use std::collections::HashMap;
-
 use cqrs_core::limits::{FULL_PAGE_BYTES, MAX_PAGE_BYTES};
-use cqrs_core::{Head, LogFilter, LogPage, Position, RecordedEvent, StoreError};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Row, query, query_scalar};
+use cqrs_core::{
+    EventRows, Head, LogFilter, LogPage, Position, RecordedEvent, StoreError, StoreErrorKind,
+};
+use sqlx::sqlite::SqlitePool;
+use sqlx::{query, query_scalar};
 
 use crate::{error, rows};
 
@@ -90,51 +90,42 @@ impl Page<'_> {
             .bind(&self.categories)
             .bind(&self.event_types)
             .bind(rows::limit(share))
-            .fetch_all(self.readers)
-            .await
-            .map_err(|failed| self.failed(failed))?;
-        let rows = self.within_bounds(&found)?;
-        let left_out = self.left_out(rows).await?;
-        for row in rows {
-            let event = rows::event_with(row, &left_out)?;
+            .fetch(self.readers);
+        let mut events = EventRows::of_any();
+        rows::take_all(&mut events, found, |failed| self.failed(failed)).await?;
+        let found = events.len();
+        events.keep_bytes(FULL_PAGE_BYTES - self.bytes);
+        self.fill(&mut events).await?;
+        let taken = events.len();
+        for event in events.into_events() {
             self.bytes += event.payload.len();
             self.events.push(event);
         }
         self.through = match self.events.last() {
-            Some(last) if rows.len() < found.len() || rows.len() == limit => last.position,
+            Some(last) if taken < found || taken == limit => last.position,
             _ => end,
         };
         Ok(())
     }
 
-    /// The rows that the page takes of those found: all, unless some payloads were left out and all are too many bytes.
-    fn within_bounds<'r>(&self, found: &'r [SqliteRow]) -> Result<&'r [SqliteRow], StoreError> {
-        let (mut rows, mut bytes) = (found.len(), self.bytes);
-        if found.iter().any(|row| rows::without_payload(row).is_some()) {
-            rows = 0;
-            while rows < found.len() && bytes < FULL_PAGE_BYTES {
-                let more = rows::payload_bytes(&found[rows]);
-                bytes += more.map_err(|error| self.failed(error))?;
-                rows += 1;
-            }
-        }
-        Ok(&found[..rows])
-    }
-
-    /// The payloads that the statement left out, by position.
-    async fn left_out(&self, found: &[SqliteRow]) -> Result<HashMap<i64, SqliteRow>, StoreError> {
-        let positions: Vec<i64> = found.iter().filter_map(rows::without_payload).collect();
+    /// Reads the payloads that the statement left out.
+    async fn fill(&self, events: &mut EventRows) -> Result<(), StoreError> {
+        let positions: Vec<i64> =
+            events.without_payload().map(|position| rows::integer(position.get())).collect();
         if positions.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(());
         }
-        let payloads = query(include_str!("../sql/read_payloads.sql"))
+        let found = query(include_str!("../sql/read_payloads.sql"))
             .bind(rows::positions_to_json(&positions)?)
             .fetch_all(self.readers)
             .await
             .map_err(|failed| self.failed(failed))?;
-        let by_position = |row: SqliteRow| Ok((row.try_get("position")?, row));
-        let payloads: Result<_, sqlx::Error> = payloads.into_iter().map(by_position).collect();
-        payloads.map_err(|failed| self.failed(failed))
+        let payloads = found.iter().map(rows::payload).collect::<Result<_, _>>();
+        let payloads = payloads.map_err(|failed| self.failed(failed))?;
+        events.fill(payloads).map_err(|why| {
+            let context = format!("reading the log after {}", self.through);
+            StoreError::new(StoreErrorKind::Corrupt, context).caused_by(why)
+        })
     }
 
     fn failed(&self, failed: sqlx::Error) -> StoreError {

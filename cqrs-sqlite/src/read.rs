@@ -1,6 +1,6 @@
 //! Reading events of one stream, and one by its id.
 
-use cqrs_core::{EventId, RecordedEvent, StoreError, StreamId, Version};
+use cqrs_core::{EventId, EventRows, RecordedEvent, StoreError, StreamId, Version};
 use sqlx::query;
 use sqlx::sqlite::SqlitePool;
 
@@ -17,20 +17,20 @@ pub(crate) async fn read_stream(
         .bind(stream.key())
         .bind(rows::integer(after.get()))
         .bind(rows::limit(limit))
-        .fetch_all(readers)
-        .await
-        .map_err(|failed| error::failed(&format!("reading stream `{stream}`"), failed))?;
-    found.iter().map(|row| rows::event_of(stream, row)).collect()
+        .fetch(readers);
+    let failed = |failed| error::failed(&format!("reading stream `{stream}`"), failed);
+    let mut events = EventRows::of(stream.clone());
+    rows::take_all(&mut events, found, failed).await?;
+    Ok(events.into_events())
 }
 
 pub(crate) async fn find(
     readers: &SqlitePool,
     id: EventId,
 ) -> Result<Option<RecordedEvent>, StoreError> {
-    let found = query(include_str!("../sql/find.sql"))
-        .bind(id.to_string())
-        .fetch_optional(readers)
-        .await
-        .map_err(|failed| error::failed(&format!("looking for event {id}"), failed))?;
-    found.as_ref().map(rows::event).transpose()
+    let found = query(include_str!("../sql/find.sql")).bind(id.to_string()).fetch(readers);
+    let failed = |failed| error::failed(&format!("looking for event {id}"), failed);
+    let mut events = EventRows::of_any();
+    rows::take_all(&mut events, found, failed).await?;
+    Ok(events.into_events().pop())
 }

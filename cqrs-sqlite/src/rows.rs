@@ -1,15 +1,15 @@
 //! Between events and rows of the table.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use cqrs_core::{
-    BoxError, Details, EventId, Metadata, NewEvent, Payload, Position, RecordedEvent, StoreError,
-    StoreErrorKind, StreamId, Version,
+    BoxError, EventId, EventRow, EventRows, NewEvent, Position, StoreError, StoreErrorKind,
+    StreamId, Version,
 };
+use futures_util::{TryStream, TryStreamExt as _};
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, ValueRef};
 use uuid::Uuid;
 
 /// The events as the JSON array that `append.sql` takes.
@@ -58,40 +58,75 @@ fn not_json(error: serde_json::Error) -> StoreError {
     StoreError::new(StoreErrorKind::InvalidInput, "events as JSON").caused_by(error)
 }
 
-/// The event of a row that names its stream.
-pub(crate) fn event(row: &SqliteRow) -> Result<RecordedEvent, StoreError> {
-    event_with(row, &HashMap::new())
+/// Indexes of the columns that every statement reading events selects first, in this order. `BYTES` is how large the
+/// payload is where it is left out.
+pub(crate) mod column {
+    pub(crate) const POSITION: usize = 0;
+    pub(crate) const VERSION: usize = 1;
+    pub(crate) const EVENT_ID: usize = 2;
+    pub(super) const EVENT_TYPE: usize = 3;
+    pub(super) const SCHEMA_VERSION: usize = 4;
+    pub(crate) const PAYLOAD: usize = 5;
+    pub(super) const CORRELATION_ID: usize = 6;
+    pub(super) const CAUSATION_ID: usize = 7;
+    pub(super) const DETAILS: usize = 8;
+    pub(super) const RECORDED_AT: usize = 9;
+    pub(super) const CATEGORY: usize = 10;
+    pub(super) const KEY: usize = 11;
+    pub(super) const BYTES: usize = 12;
 }
 
-/// The same; a payload that the row leaves out is in a row of its own, by position.
-pub(crate) fn event_with(
-    row: &SqliteRow,
-    payloads: &HashMap<i64, SqliteRow>,
-) -> Result<RecordedEvent, StoreError> {
-    let left_out = if payloads.is_empty() { None } else { without_payload(row) };
-    let payload = left_out.and_then(|position| payloads.get(&position));
-    stream_of(row)
-        .and_then(|stream| decode(row, &stream, payload.unwrap_or(row)))
-        .map_err(|why| not_an_event(row, None, why))
-}
-
-/// The position in a row that leaves out the payload.
-pub(crate) fn without_payload(row: &SqliteRow) -> Option<i64> {
-    let left_out = row.try_get_raw("payload").is_ok_and(|payload| payload.is_null());
-    left_out.then(|| row.try_get("position").ok()).flatten()
-}
-
-/// How large the payload is, in the row or left out.
-pub(crate) fn payload_bytes(row: &SqliteRow) -> Result<usize, sqlx::Error> {
-    match row.try_get::<Option<i64>, _>("bytes")? {
-        Some(bytes) => usize::try_from(bytes).map_err(|error| sqlx::Error::Decode(error.into())),
-        None => Ok(row.try_get::<&str, _>("payload")?.len()),
+/// Adds the events of all rows, each as it comes: they are never in memory together.
+pub(crate) async fn take_all(
+    events: &mut EventRows,
+    mut rows: impl TryStream<Ok = SqliteRow, Error = sqlx::Error> + Unpin,
+    failed: impl FnOnce(sqlx::Error) -> StoreError,
+) -> Result<(), StoreError> {
+    loop {
+        match rows.try_next().await {
+            Ok(Some(row)) => take(events, &row)?,
+            Ok(None) => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        }
     }
 }
 
-/// The event of a row of this stream.
-pub(crate) fn event_of(stream: &StreamId, row: &SqliteRow) -> Result<RecordedEvent, StoreError> {
-    decode(row, stream, row).map_err(|why| not_an_event(row, Some(stream), why))
+/// Adds the event of a row.
+pub(crate) fn take(events: &mut EventRows, row: &SqliteRow) -> Result<(), StoreError> {
+    let event = event(row, events.stream().is_none());
+    let pushed = event.and_then(|event| events.push(event));
+    pushed.map_err(|why| not_an_event(row, events.stream(), why))
+}
+
+/// What a row says; one that names its stream tells how large a payload is that it leaves out.
+fn event(row: &SqliteRow, names_stream: bool) -> Result<EventRow<'_>, BoxError> {
+    let payload: Option<&str> = row.try_get(column::PAYLOAD)?;
+    let millis = u64::try_from(row.try_get::<i64, _>(column::RECORDED_AT)?)?;
+    let recorded_at = UNIX_EPOCH.checked_add(Duration::from_millis(millis));
+    Ok(EventRow {
+        position: Position::new(u64::try_from(row.try_get::<i64, _>(column::POSITION)?)?),
+        stream: if names_stream {
+            Some((row.try_get(column::CATEGORY)?, row.try_get(column::KEY)?))
+        } else {
+            None
+        },
+        version: Version::new(u64::try_from(row.try_get::<i64, _>(column::VERSION)?)?),
+        id: uuid(row, column::EVENT_ID)?,
+        event_type: row.try_get(column::EVENT_TYPE)?,
+        schema_version: row.try_get(column::SCHEMA_VERSION)?,
+        bytes: if payload.is_none() && names_stream { row.try_get(column::BYTES)? } else { None },
+        payload,
+        correlation_id: uuid(row, column::CORRELATION_ID)?,
+        causation_id: uuid(row, column::CAUSATION_ID)?,
+        details: row.try_get(column::DETAILS)?,
+        recorded_at: recorded_at.ok_or("its time is too far away")?,
+    })
+}
+
+/// A position and its payload.
+pub(crate) fn payload(row: &SqliteRow) -> Result<(Position, String), sqlx::Error> {
+    let position: i64 = row.try_get(0)?;
+    Ok((Position::new(position.cast_unsigned()), row.try_get(1)?))
 }
 
 /// A number as SQLite keeps it. What is beyond its range is beyond every version and position, too.
@@ -104,43 +139,7 @@ pub(crate) fn limit(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
-fn stream_of(row: &SqliteRow) -> Result<StreamId, BoxError> {
-    Ok(StreamId::new(row.try_get("category")?, row.try_get("key")?)?)
-}
-
-/// The event in a row, whose payload may be in another.
-fn decode(
-    row: &SqliteRow,
-    stream: &StreamId,
-    payload: &SqliteRow,
-) -> Result<RecordedEvent, BoxError> {
-    let position = Position::new(u64::try_from(row.try_get::<i64, _>("position")?)?);
-    let version = Version::new(u64::try_from(row.try_get::<i64, _>("version")?)?);
-    let id = uuid(row, "event_id")?;
-    let event_type: String = row.try_get("event_type")?;
-    let schema_version = u32::try_from(row.try_get::<i64, _>("schema_version")?)?;
-    let payload = Payload::from_stored(payload.try_get::<String, _>("payload")?);
-    let metadata = Metadata {
-        correlation_id: uuid(row, "correlation_id")?,
-        causation_id: uuid(row, "causation_id")?,
-        details: match row.try_get::<Option<&str>, _>("details")? {
-            None => Details::default(),
-            Some(json) => serde_json::from_str(json)?,
-        },
-    };
-    let recorded_at = Duration::from_millis(u64::try_from(row.try_get::<i64, _>("recorded_at")?)?);
-    let recorded_at = UNIX_EPOCH.checked_add(recorded_at).ok_or("its time is too far away")?;
-    let event = NewEvent::from_parts(
-        EventId::from(id),
-        event_type,
-        schema_version,
-        payload,
-        metadata.into(),
-    )?;
-    Ok(RecordedEvent::new(event, stream.clone(), version, position, recorded_at))
-}
-
-pub(crate) fn uuid(row: &SqliteRow, column: &str) -> Result<Uuid, BoxError> {
+pub(crate) fn uuid(row: &SqliteRow, column: usize) -> Result<Uuid, BoxError> {
     Ok(Uuid::parse_str(row.try_get(column)?)?)
 }
 

@@ -1,12 +1,13 @@
 //! Snapshots: the latest state of a stream and the events after it.
 
 use cqrs_core::{
-    BoxError, EventId, Payload, RecordedEvent, Snapshot, StoreError, StoreErrorKind, StreamId,
-    Version,
+    BoxError, EventId, EventRows, Payload, RecordedEvent, Snapshot, StoreError, StoreErrorKind,
+    StreamId, Version,
 };
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, query};
 
+use crate::rows::column;
 use crate::{error, rows};
 
 pub(crate) async fn read_from_snapshot(
@@ -24,16 +25,16 @@ pub(crate) async fn read_from_snapshot(
         .await
         .map_err(|failed| error::failed(&format!("reading stream `{stream}`"), failed))?;
     let mut snapshot = None;
-    let mut events = Vec::with_capacity(found.len());
+    let mut events = EventRows::of(stream.clone());
     for row in &found {
         // Only the row of the snapshot has no position.
-        if let Ok(None) = row.try_get::<Option<i64>, _>("position") {
+        if let Ok(None) = row.try_get::<Option<i64>, _>(column::POSITION) {
             snapshot = Some(decode(row, fingerprint).map_err(|why| not_a_snapshot(stream, why))?);
         } else {
-            events.push(rows::event_of(stream, row)?);
+            rows::take(&mut events, row)?;
         }
     }
-    Ok((snapshot, events))
+    Ok((snapshot, events.into_events()))
 }
 
 pub(crate) async fn save_snapshot(
@@ -56,10 +57,10 @@ pub(crate) async fn save_snapshot(
 
 fn decode(row: &SqliteRow, fingerprint: u64) -> Result<Snapshot, BoxError> {
     Ok(Snapshot {
-        version: Version::new(u64::try_from(row.try_get::<i64, _>("version")?)?),
-        event_id: EventId::from(rows::uuid(row, "event_id")?),
+        version: Version::new(u64::try_from(row.try_get::<i64, _>(column::VERSION)?)?),
+        event_id: EventId::from(rows::uuid(row, column::EVENT_ID)?),
         fingerprint,
-        state: Payload::from_stored(row.try_get::<String, _>("payload")?),
+        state: Payload::from_stored(row.try_get::<&str, _>(column::PAYLOAD)?),
     })
 }
 

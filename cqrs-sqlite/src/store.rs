@@ -67,6 +67,7 @@ impl SqliteStore {
             path: path.as_ref().to_owned(),
             busy_timeout: Duration::from_secs(5),
             readers: 4,
+            group_commit: true,
         }
     }
 
@@ -77,13 +78,14 @@ impl SqliteStore {
         let options = Self::options(":memory:");
         let pool = options.pool(1).connect_lazy_with(options.connection());
         prepare(&pool, "memory", "opening a store in memory").await?;
-        Ok(Self::new(options.path.into(), pool.clone(), pool))
+        Ok(Self::new(options.path.into(), pool.clone(), pool, true))
     }
 
-    fn new(path: Arc<Path>, writer: SqlitePool, readers: SqlitePool) -> Self {
+    fn new(path: Arc<Path>, writer: SqlitePool, readers: SqlitePool, group_commit: bool) -> Self {
         let model = SqliteModel::new(path.clone(), writer.clone(), readers.clone());
         let appends = Appends { writer: writer.clone(), readers: readers.clone() };
-        let appends = Arc::new(Gather::new(appends, group::LIMITS));
+        let limits = if group_commit { group::LIMITS } else { group::LIMITS.alone() };
+        let appends = Arc::new(Gather::new(appends, limits));
         Self { path, writer, readers, appends, model, board: NewsBoard::new() }
     }
 
@@ -123,6 +125,7 @@ pub struct SqliteOptions {
     path: PathBuf,
     busy_timeout: Duration,
     readers: u16,
+    group_commit: bool,
 }
 
 impl SqliteOptions {
@@ -141,6 +144,15 @@ impl SqliteOptions {
     /// Reads and writes do not wait for each other.
     pub fn readers(mut self, connections: u16) -> Self {
         self.readers = connections.max(1);
+        self
+    }
+
+    /// Whether appends that arrive while others are being stored are stored together, in one commit; true unless set.
+    ///
+    /// Nothing is promised less with it, and an append that finds nothing under way is stored at once either way.
+    /// Without it, each append has a commit of its own, however many arrive: for measuring.
+    pub fn group_commit(mut self, group_commit: bool) -> Self {
+        self.group_commit = group_commit;
         self
     }
 
@@ -173,7 +185,7 @@ impl SqliteOptions {
         // A reader that is connected later must not make a new file in place of one that was removed.
         let readers = self.pool(self.readers).connect_lazy_with(options.pragma("query_only", "ON"));
         debug!(path = %path.display(), "opened the store");
-        Ok(SqliteStore::new(path.into(), writer, readers))
+        Ok(SqliteStore::new(path.into(), writer, readers, self.group_commit))
     }
 
     fn connection(&self) -> SqliteConnectOptions {

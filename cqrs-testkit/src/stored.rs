@@ -85,7 +85,7 @@ impl Stored {
 
     /// Stored with this metadata.
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
-        self.0.metadata = metadata;
+        self.0.metadata = metadata.into();
         self
     }
 

@@ -10,6 +10,7 @@ mod examples;
 mod guarantees;
 mod lanes;
 mod layers;
+mod modes;
 mod page;
 mod project;
 mod projections;

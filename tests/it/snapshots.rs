@@ -112,7 +112,7 @@ async fn g9_state_with_snapshots_equals_state_without() {
     for (what, snapshot) in unusable {
         let copy = MemoryStore::new();
         for event in &events {
-            let metadata = Arc::new(event.metadata.clone());
+            let metadata = event.metadata.clone();
             let (name, payload) = (event.event_type.to_string(), event.payload.clone());
             let event = NewEvent::from_parts(event.id, name, 1, payload, metadata).unwrap();
             let append = Append::new(stream(), ExpectedVersion::Any, vec![event]).unwrap();

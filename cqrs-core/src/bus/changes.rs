@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::select;
 use tokio::sync::{Mutex, broadcast};
 
+use crate::event::{EventTypeName, RecordedEvent};
 use crate::store::{EventStore as _, LogFilter, LogPage, News, Store, StoreError};
 use crate::stream::StreamId;
 use crate::version::Position;
@@ -15,7 +16,7 @@ use crate::version::Position;
 #[derive(Debug, Clone)]
 pub(super) struct Change {
     pub(super) stream: StreamId,
-    pub(super) event_type: Arc<str>,
+    pub(super) event_type: EventTypeName,
     pub(super) position: Position,
 }
 
@@ -68,8 +69,7 @@ impl Changes {
                     after = through;
                     let is_end = events.is_empty();
                     for event in events {
-                        let event_type = event.event_type.as_ref().into();
-                        let (stream, position) = (event.stream, event.position);
+                        let RecordedEvent { stream, event_type, position, .. } = event;
                         // Nobody may be there to hear it.
                         let _ = sender.send(Change { stream, event_type, position });
                     }

@@ -1,9 +1,8 @@
 //! Why an event can't be written, or read.
 
 use std::fmt;
-use std::sync::Arc;
 
-use super::{EventType, RecordedEvent};
+use super::{EventType, EventTypeName, RecordedEvent};
 use crate::limits::{MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH};
 use crate::stream::StreamId;
 use crate::upcast::UpcastError;
@@ -86,7 +85,7 @@ pub struct DecodeError {
     /// The place of the event in the log.
     pub position: Position,
     /// The stored name of the event type.
-    pub event_type: Arc<str>,
+    pub event_type: EventTypeName,
     /// The stored version of the schema.
     pub schema_version: u32,
     /// What is wrong.

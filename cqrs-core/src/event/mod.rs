@@ -4,6 +4,7 @@ mod codec;
 mod decoded;
 mod errors;
 mod event_type;
+mod name;
 mod payload;
 mod recorded;
 mod strict;
@@ -19,6 +20,7 @@ pub use self::errors::{DecodeError, DecodeReason, EncodeError};
 pub use self::event_type::{EventType, UpcastStep};
 #[doc(hidden)]
 pub use self::event_type::{are_apart, concatenate, is_read};
+pub use self::name::EventTypeName;
 pub use self::payload::Payload;
 pub use self::recorded::{EventId, InvalidEvent, NewEvent, RecordedEvent};
 use crate::schema::Describe;

@@ -1,6 +1,5 @@
 //! An event before it is stored and after.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,7 +7,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{EncodeError, Event, Payload};
+use super::{EncodeError, Event, EventTypeName, Payload};
 use crate::limits::{MAX_EVENT_TYPE_BYTES, MAX_METADATA_BYTES};
 use crate::metadata::Metadata;
 use crate::stream::StreamId;
@@ -64,7 +63,7 @@ impl fmt::Display for EventId {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewEvent {
     pub(crate) id: EventId,
-    pub(crate) event_type: Cow<'static, str>,
+    pub(crate) event_type: EventTypeName,
     pub(crate) schema_version: u32,
     pub(crate) payload: Payload,
     pub(crate) metadata: Arc<Metadata>,
@@ -83,7 +82,7 @@ impl NewEvent {
         let event_type = event.event_type();
         Ok(Self {
             id,
-            event_type: Cow::Borrowed(event_type.name),
+            event_type: event_type.name.into(),
             schema_version: event_type.write_version,
             payload: event.encode()?,
             metadata,
@@ -96,7 +95,7 @@ impl NewEvent {
     /// When the name of the event type is empty, too long or has a NUL character, or the schema version is 0.
     pub fn from_parts(
         id: EventId,
-        event_type: impl Into<Cow<'static, str>>,
+        event_type: impl Into<EventTypeName>,
         schema_version: u32,
         payload: Payload,
         metadata: Arc<Metadata>,
@@ -106,10 +105,10 @@ impl NewEvent {
             || event_type.len() > MAX_EVENT_TYPE_BYTES
             || event_type.contains('\0')
         {
-            return Err(InvalidEvent::EventTypeName(event_type.into_owned()));
+            return Err(InvalidEvent::EventTypeName(event_type.to_string()));
         }
         if schema_version == 0 {
-            return Err(InvalidEvent::SchemaVersionZero(event_type.into_owned()));
+            return Err(InvalidEvent::SchemaVersionZero(event_type.to_string()));
         }
         Ok(Self { id, event_type, schema_version, payload, metadata })
     }
@@ -158,13 +157,13 @@ pub struct RecordedEvent {
     /// Identity.
     pub id: EventId,
     /// Stored name of the event type.
-    pub event_type: Arc<str>,
+    pub event_type: EventTypeName,
     /// Version of the schema the payload has.
     pub schema_version: u32,
     /// The JSON payload, byte for byte as it was appended.
     pub payload: Payload,
-    /// Where it came from.
-    pub metadata: Metadata,
+    /// Where it came from; events of one command share it.
+    pub metadata: Arc<Metadata>,
     /// When it was stored, by the clock of the database.
     pub recorded_at: SystemTime,
 }
@@ -183,12 +182,18 @@ impl RecordedEvent {
             stream,
             version,
             id: event.id,
-            event_type: Arc::from(event.event_type.as_ref()),
+            event_type: event.event_type,
             schema_version: event.schema_version,
             payload: event.payload,
-            metadata: Arc::unwrap_or_clone(event.metadata),
+            metadata: event.metadata,
             recorded_at,
         }
+    }
+
+    /// The event as it was before it was stored.
+    pub(crate) fn into_new(self) -> NewEvent {
+        let Self { id, event_type, schema_version, payload, metadata, .. } = self;
+        NewEvent { id, event_type, schema_version, payload, metadata }
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Batch<'a, A: Aggregate> {
     may_be_stale: bool,
     /// How many commands are decided on together.
     most: usize,
+    /// Whether another writer was faster.
+    pub(super) met_rivals: bool,
 }
 
 type Jobs<A> = Vec<Box<dyn Job<A>>>;
@@ -51,14 +53,18 @@ impl<'a, A: Aggregate> Batch<'a, A> {
         kept: Option<Loaded<A>>,
     ) -> Self {
         let may_be_stale = kept.is_some();
-        Self { repository, stream, base: kept, may_be_stale, most: usize::MAX }
+        Self { repository, stream, base: kept, may_be_stale, most: usize::MAX, met_rivals: false }
     }
 
-    /// Carries out the commands; returns the aggregate as it stands then, if that is known.
-    pub(super) async fn carry_out(mut self, mut jobs: Jobs<A>) -> Option<Loaded<A>> {
+    /// Carries out the commands.
+    pub(super) async fn carry_out(&mut self, mut jobs: Jobs<A>) {
         while !jobs.is_empty() {
             jobs = self.round(jobs).await;
         }
+    }
+
+    /// The aggregate as it stands now, if that is known.
+    pub(super) fn into_kept(self) -> Option<Loaded<A>> {
         self.base
     }
 
@@ -129,7 +135,7 @@ impl<'a, A: Aggregate> Batch<'a, A> {
                 all(entries).chain(jobs).collect()
             }
             Err(AppendError::Conflict(conflict)) => {
-                self.base = before;
+                (self.base, self.met_rivals) = (before, true);
                 let mut delay = Duration::ZERO;
                 let mut rest = Vec::new();
                 for mut job in all(entries) {
@@ -221,7 +227,7 @@ impl<'a, A: Aggregate> Batch<'a, A> {
     }
 
     /// Reads what others have appended to an aggregate that is kept.
-    async fn catch_up(&mut self) {
+    pub(super) async fn catch_up(&mut self) {
         if let Some(base) = &mut self.base
             && catch_up(&*self.repository.store, base).await.is_err()
         {

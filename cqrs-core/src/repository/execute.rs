@@ -109,9 +109,8 @@ impl Repository {
         if events.is_empty() {
             return Ok(committed);
         }
-        for event in &events {
-            loaded.preview(event.clone()).map_err(DispatchError::Invalid)?;
-        }
+        let events = events.into_iter().map(|event| loaded.preview(event));
+        let events = events.collect::<Result<Vec<_>, _>>().map_err(DispatchError::Invalid)?;
         let expected = ExpectedVersion::Exact(actual);
         let append = Append::new(stream.clone(), expected, events)
             .map_err(|error| DispatchError::Invalid(error.into()))?;

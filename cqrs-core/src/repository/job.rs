@@ -99,11 +99,10 @@ impl<C: AggregateCommand> CommandJob<C> {
     ) -> Result<Vec<NewEvent>, (DispatchError<Refusal<C>>, Decided)> {
         let new = decide(loaded, self.command.clone(), &self.metadata, |_| EventId::random());
         let new = new.map_err(|error| (error, Decided::Refused))?;
-        for event in &new {
-            let preview = loaded.preview(event.clone());
-            preview.map_err(|error| (DispatchError::Invalid(error), Decided::Spoiled))?;
-        }
-        Ok(new)
+        let preview = |event| {
+            loaded.preview(event).map_err(|error| (DispatchError::Invalid(error), Decided::Spoiled))
+        };
+        new.into_iter().map(preview).collect()
     }
 }
 

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::batch::Batch;
 use super::job::{Answer, CommandJob, Job};
 use super::load::Loaded;
+use super::manners::Manners;
 use super::{Outcome, Repository};
 use crate::aggregate::Aggregate;
 use crate::command::AggregateCommand;
@@ -42,6 +44,7 @@ struct Queue<A: Aggregate> {
     waiting: VecDeque<Box<dyn Job<A>>>,
     /// The aggregate as it stood after the last command: for those who wait, and for later if it is cached.
     kept: Option<Loaded<A>>,
+    manners: Manners,
 }
 
 impl<A: Aggregate> Lanes<A> {
@@ -91,7 +94,8 @@ async fn answer<C: AggregateCommand>(outcome: Answer<C>) -> Outcome<C> {
 
 impl<A: Aggregate> Lane<A> {
     fn new(stream: StreamId) -> Self {
-        let queue = Queue { is_busy: false, waiting: VecDeque::new(), kept: None };
+        let manners = Manners::default();
+        let queue = Queue { is_busy: false, waiting: VecDeque::new(), kept: None, manners };
         Self { stream, room: Arc::new(Semaphore::new(WAITING)), queue: Mutex::new(queue) }
     }
 
@@ -130,10 +134,22 @@ pub(super) struct Turn<A: Aggregate> {
 impl<A: Aggregate> Turn<A> {
     /// Carries out these commands.
     async fn serve(&self, jobs: Vec<Box<dyn Job<A>>>) {
+        let rest = self.lane.queue().manners.rest();
+        if let Some(until) = rest {
+            tokio::time::sleep_until(until).await;
+        }
         let kept = self.lane.queue().kept.take();
-        let batch = Batch::new(&self.repository, &self.lane.stream, kept);
-        let left = batch.carry_out(jobs).await;
-        self.lane.queue().kept = left;
+        let mut batch = Batch::new(&self.repository, &self.lane.stream, kept);
+        let begun = Instant::now();
+        if rest.is_some() {
+            // Others have used the time, most likely.
+            batch.catch_up().await;
+        }
+        batch.carry_out(jobs).await;
+        let met_rivals = batch.met_rivals;
+        let mut queue = self.lane.queue();
+        queue.kept = batch.into_kept();
+        queue.manners.served(met_rivals, begun);
     }
 }
 
@@ -152,7 +168,12 @@ impl<A: Aggregate> Drop for Turn<A> {
         };
         drop(queue);
         let turn = Self { lane: self.lane.clone(), repository: self.repository.clone() };
-        runtime.spawn(async move { turn.serve(jobs).await });
+        runtime.spawn(async move {
+            turn.serve(jobs).await;
+            // Those who have been answered may have more commands at once; they go into one batch.
+            tokio::task::yield_now().await;
+            drop(turn);
+        });
     }
 }
 

@@ -75,20 +75,15 @@ impl<A: Aggregate> Loaded<A> {
 
     /// Applies an event that is about to be appended, as it would be read back: so that the state is the one a replay
     /// gives, and an event that can't be read, or makes `apply` panic, is never stored.
-    pub(super) fn preview(&mut self, event: NewEvent) -> Result<(), InvalidCommand> {
-        let (id, version) = (event.id(), self.version.plus(1));
-        let event = RecordedEvent::new(
-            event,
-            self.stream.clone(),
-            version,
-            self.position,
-            SystemTime::now(),
-        );
+    pub(super) fn preview(&mut self, event: NewEvent) -> Result<NewEvent, InvalidCommand> {
+        let version = self.version.plus(1);
+        let (stream, position) = (self.stream.clone(), self.position);
+        let event = RecordedEvent::new(event, stream, version, position, SystemTime::now());
         let decoded = A::Event::decode(&event);
         let decoded = decoded.map_err(|error| InvalidCommand::Unreadable(Box::new(error)))?;
         decoded.into_iter().for_each(|event| self.state.dispatch(event));
-        (self.version, self.last_event) = (version, Some(id));
-        Ok(())
+        (self.version, self.last_event) = (version, Some(event.id));
+        Ok(event.into_new())
     }
 
     #[cold]

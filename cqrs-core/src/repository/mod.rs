@@ -5,6 +5,7 @@ mod execute;
 mod job;
 mod lane;
 mod load;
+mod manners;
 mod retry;
 
 use std::sync::Arc;

@@ -280,10 +280,9 @@ impl EventReader {
             decode: |event| Ok(E::decode(event)?.as_slice().len()),
             rewrite: |event| {
                 let events = E::decode(event)?.into_iter();
-                let metadata = std::sync::Arc::new(event.metadata.clone());
-                events
-                    .map(|event| Ok(NewEvent::of(&event, EventId::random(), metadata.clone())?))
-                    .collect()
+                let rewrite =
+                    |new| Ok(NewEvent::of(&new, EventId::random(), event.metadata.clone())?);
+                events.map(rewrite).collect()
             },
         }
     }

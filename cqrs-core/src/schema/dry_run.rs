@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use super::catalogue::Catalogue;
-use crate::event::RecordedEvent;
+use crate::event::{EventTypeName, RecordedEvent};
 use crate::store::{EventStore, LogFilter, StoreError};
 use crate::version::Position;
 
@@ -25,7 +24,7 @@ pub struct DryRun {
     /// How many events they are to the program.
     pub events: u64,
     /// The same of each event type and version that is stored.
-    pub kinds: BTreeMap<(Arc<str>, u32), Kind>,
+    pub kinds: BTreeMap<(EventTypeName, u32), Kind>,
 }
 
 /// What a dry run has found of an event type, at one version.

@@ -10,6 +10,7 @@ mod gather;
 mod head;
 mod memory;
 mod news;
+mod rows;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use self::gather::{Gather, GatherLimits, Group, Pending};
 pub use self::head::{Head, OpenAppend};
 pub use self::memory::MemoryStore;
 pub use self::news::{News, NewsBoard};
+pub use self::rows::{EventRow, EventRows};
 use crate::event::{EventId, Payload, RecordedEvent};
 use crate::stream::StreamId;
 use crate::version::{Position, Version};

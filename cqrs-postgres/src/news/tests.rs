@@ -36,7 +36,7 @@ fn store(database: &Database, timing: Timing, connections: u32) -> PostgresStore
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .connect_lazy_with(database.options().clone());
-    PostgresStore::with_timing(Connections::new(pool, CALL_TIMEOUT), timing)
+    PostgresStore::with_timing(Connections::new(pool, CALL_TIMEOUT), true, timing)
 }
 
 fn deposit(key: &str) -> Append {

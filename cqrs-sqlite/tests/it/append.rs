@@ -49,7 +49,7 @@ async fn what_is_appended_is_read_back_from_the_file_by_another_store() {
     assert_eq!((read.version, read.position.get()), (Version::FIRST, 1));
     assert_eq!((&*read.event_type, read.schema_version), ("account.opened", 7));
     assert_eq!(read.payload.as_str(), event.payload().as_str());
-    assert_eq!(&read.metadata, event.metadata());
+    assert_eq!(&*read.metadata, event.metadata());
     // SQLite's clock counts milliseconds.
     assert!(read.recorded_at + Duration::from_millis(1) >= before);
     assert!(read.recorded_at <= SystemTime::now());

@@ -225,7 +225,7 @@ pub(super) fn is_kept(stored: &RecordedEvent, event: &NewEvent) {
         (&*stored.event_type, stored.schema_version),
         (event.event_type(), event.schema_version()),
     );
-    same(format!("the metadata of {named}"), &stored.metadata, event.metadata());
+    same(format!("the metadata of {named}"), &*stored.metadata, event.metadata());
     let (found, right) = (stored.payload.as_str(), event.payload().as_str());
     if found != right {
         let bytes = (found.len(), right.len());

@@ -218,7 +218,7 @@ impl Sample {
 
     /// The line for a stored event. Its payload is as it is stored, byte for byte.
     pub(super) fn line_of(event: &RecordedEvent) -> String {
-        let Metadata { correlation_id, causation_id, details } = &event.metadata;
+        let Metadata { correlation_id, causation_id, details } = &*event.metadata;
         let mut metadata = match serde_json::to_value(details) {
             Ok(Value::Object(details)) => details,
             _ => Map::new(),

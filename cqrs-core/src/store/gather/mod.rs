@@ -58,6 +58,14 @@ pub struct GatherLimits {
     pub waiting: usize,
 }
 
+impl GatherLimits {
+    /// The same, where nothing is gathered: whatever comes is done at once, and by itself.
+    #[must_use]
+    pub const fn alone(self) -> Self {
+        Self { in_flight: usize::MAX, ..self }
+    }
+}
+
 struct Shared<G: Group> {
     group: G,
     limits: GatherLimits,
@@ -195,6 +203,9 @@ impl<G: Group> Drop for Turn<G> {
             // Passed on also where that panics.
             let turn = Turn(shared);
             turn.0.group.many(batch).await;
+            // Those who have been answered may have more to do at once; it goes into one batch.
+            tokio::task::yield_now().await;
+            drop(turn);
         });
     }
 }
