@@ -1,20 +1,22 @@
-//! The view in a process of its own: what another process sees of it, and how much memory it takes.
+//! Parts that run in a process of their own: what another process sees of a view, and how much memory something takes.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use cqrs::{BoxError, EventStore, PostgresStore, Projector, Rows, SqliteStore};
+use cqrs::{BoxError, PostgresStore, Projector, Rows, SqliteStore, Store};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::bank::Balance;
 use crate::database::{Database, Kind};
+use crate::memory;
+use crate::process::{peak_kib, resident_kib};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// What it does when it has seen the log.
+    /// What it does.
     task: Task,
     /// Which database.
     #[arg(long)]
@@ -22,23 +24,33 @@ pub struct Arguments {
     /// How to reach it.
     #[arg(long)]
     at: String,
+    /// How many aggregates, for those that send commands.
+    #[arg(long, default_value_t = 0)]
+    aggregates: usize,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Task {
-    /// Goes on until its input ends.
+    /// Runs the view, and goes on until its input ends.
     Follow,
-    /// Ends.
+    /// Runs the view to the end of the log.
     CatchUp,
+    /// Sends a command to each aggregate, and keeps them.
+    Cached,
+    /// Sends a command to each aggregate, and keeps none.
+    NotCached,
+    /// Sends commands from 256 callers for a while.
+    Callers,
 }
 
-/// What it tells when it has seen the log.
+/// What it tells when it is done.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Told {
-    /// Most memory it had before the view was started, in KiB.
+    /// Most memory it had before it began, in KiB.
     pub before_kib: u64,
-    /// Most memory it has had since.
+    /// Most memory it has had since, and what it has now.
     pub peak_kib: u64,
+    pub after_kib: u64,
     pub seconds: f64,
 }
 
@@ -46,41 +58,53 @@ pub async fn run(arguments: &Arguments) -> Result<(), BoxError> {
     match arguments.store {
         Kind::Postgres => {
             let store = PostgresStore::connect(&arguments.at).await?;
-            view(store.clone(), store.model(), arguments.task).await
+            let model = store.model();
+            task(store, model, arguments).await
         }
         Kind::Sqlite => {
             let store = SqliteStore::open(&arguments.at).await?;
-            view(store.clone(), store.model(), arguments.task).await
+            let model = store.model();
+            task(store, model, arguments).await
         }
         Kind::Memory => Err("what is in memory is in no other process".into()),
     }
 }
 
-async fn view(
-    store: impl EventStore + Clone,
+async fn task(
+    store: impl Store + Clone,
     model: impl Rows<Balance>,
-    task: Task,
+    arguments: &Arguments,
 ) -> Result<(), BoxError> {
-    let end = store.head().await?.visible;
-    let before_kib = peak_kib()?;
     let begun = Instant::now();
-    let running = Projector::new(store).start_view::<Balance>(model);
-    running.wait_for(end, LONG).await?;
-    let seconds = begun.elapsed().as_secs_f64();
-    println!("{}", serde_json::to_string(&Told { before_kib, peak_kib: peak_kib()?, seconds })?);
-    if let Task::Follow = task {
-        tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
+    let before_kib = peak_kib()?;
+    let tell = || {
+        let seconds = begun.elapsed().as_secs_f64();
+        let (peak_kib, after_kib) = (peak_kib()?, resident_kib()?);
+        println!("{}", serde_json::to_string(&Told { before_kib, peak_kib, after_kib, seconds })?);
+        Ok::<_, BoxError>(())
+    };
+    let aggregates = arguments.aggregates;
+    match arguments.task {
+        Task::Follow | Task::CatchUp => {
+            let end = store.head().await?.visible;
+            let running = Projector::new(store).start_view::<Balance>(model);
+            running.wait_for(end, LONG).await?;
+            tell()?;
+            if let Task::Follow = arguments.task {
+                tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
+            }
+            running.stop().await;
+            Ok(())
+        }
+        // What is kept is kept by what they return, until it is counted.
+        Task::Cached => {
+            memory::send_to_each::<memory::Kept>(store, aggregates).await.and_then(|_| tell())
+        }
+        Task::NotCached => {
+            memory::send_to_each::<memory::NotKept>(store, aggregates).await.and_then(|_| tell())
+        }
+        Task::Callers => memory::call(store, aggregates).await.and_then(|_| tell()),
     }
-    running.stop().await;
-    Ok(())
-}
-
-/// The most memory this process has had.
-fn peak_kib() -> Result<u64, BoxError> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    Ok(number.ok_or("/proc/self/status does not tell `VmHWM`")?.parse()?)
 }
 
 /// Beyond what any workload takes.
@@ -89,8 +113,19 @@ pub const LONG: Duration = Duration::from_mins(10);
 /// Starts a process that runs the view; done when it has seen the log. It ends when its input is closed, or with this
 /// process.
 pub async fn start<D: Database>(database: &D, task: Task) -> Result<(Child, Told), BoxError> {
+    start_at(D::KIND, &database.address(), task, 0).await
+}
+
+/// Starts a process that does its task with so many aggregates; done when it has told what came of it.
+pub async fn start_at(
+    kind: Kind,
+    address: &str,
+    task: Task,
+    aggregates: usize,
+) -> Result<(Child, Told), BoxError> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["child", &name(&task), "--store", &name(&D::KIND), "--at", &database.address()]);
+    command.args(["child", &name(&task), "--store", &name(&kind), "--at", address]);
+    command.args(["--aggregates", &aggregates.to_string()]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn()?;
     let output = child.stdout.take().ok_or("the other process has no output")?;

@@ -1,9 +1,6 @@
 //! Decoding: events at the version this program knows against `serde_json` alone, and what upcasters cost.
 
-use std::fs::OpenOptions;
 use std::hint::black_box;
-use std::io::Write as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -14,17 +11,14 @@ use cqrs::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::report::median;
+use crate::report::{Section, median, number, ratio};
 
 /// What to measure.
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Only whether it works.
     #[arg(long)]
-    quick: bool,
-    /// A file to which a line of JSON is added for each result.
-    #[arg(long)]
-    json: Option<PathBuf>,
+    pub quick: bool,
 }
 
 /// About 150 bytes, as they are stored.
@@ -133,11 +127,11 @@ struct Measured {
     at_most: &'static str,
 }
 
-/// Measures all of it and prints a table.
+/// Measures all of it.
 ///
 /// # Errors
-/// When an event is not what it must be, or a result can't be written.
-pub fn run(arguments: &Arguments) -> Result<(), BoxError> {
+/// When an event is not what it must be.
+pub fn measure(arguments: &Arguments) -> Result<Vec<Section>, BoxError> {
     let (rounds, events) = if arguments.quick { (3, 500) } else { (41, 20_000) };
     let body = json!({
         "currency": "EUR", "note": "rent for the second quarter", "reference": "RF18-5390-0754-7034",
@@ -199,26 +193,24 @@ pub fn run(arguments: &Arguments) -> Result<(), BoxError> {
     let results = cases.iter().zip(times).map(|(case, times)| Measured {
         case: case.name,
         payload_bytes: current.len(),
-        ratio: median(times.iter().zip(&alone).map(|(time, alone)| time / alone).collect()),
+        ratio: ratio(&times, &alone),
         nanoseconds: median(times),
         at_most: case.at_most,
     });
-    let results: Vec<Measured> = results.collect();
-    print(&results);
-    if let Some(path) = &arguments.json {
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        for result in &results {
-            writeln!(file, "{}", serde_json::to_string(result)?)?;
-        }
+    let columns = ["Decoding an event", "#Bytes", "#ns", "#Ratio", "#At most"];
+    let mut section = Section::new("Decoding, and what upcasters cost", &columns);
+    for result in results {
+        let Measured { case, payload_bytes, nanoseconds, ratio, at_most } = result;
+        let cells = [
+            case.to_owned(),
+            payload_bytes.to_string(),
+            number(nanoseconds, 0),
+            number(ratio, 2),
+            at_most.to_owned(),
+        ];
+        section.add("codec", &result, cells)?;
     }
-    Ok(())
-}
-
-fn print(results: &[Measured]) {
-    println!("\n| Decoding an event | Bytes | ns | Ratio | At most |\n|--|--:|--:|--:|--:|");
-    for Measured { case, payload_bytes, nanoseconds, ratio, at_most } in results {
-        println!("| {case} | {payload_bytes} | {nanoseconds:.0} | {ratio:.2} | {at_most} |");
-    }
+    Ok(vec![section])
 }
 
 fn recorded(schema_version: u32, payload: &str) -> Result<RecordedEvent, BoxError> {

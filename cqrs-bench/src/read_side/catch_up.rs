@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use cqrs::{BoxError, EventStore as _, Projector, Running};
 
-use super::{Console, Sizes, Workload};
+use super::results::Rate;
+use super::{Sizes, Workload};
 use crate::bank::{Balance, Content, Flags, Log};
 use crate::child::LONG;
-use crate::database::Database;
-use crate::report::{Rate, median};
+use crate::console::Console;
+use crate::database::{Database, Kind};
+use crate::peers::{self, Peer};
+use crate::report::{median, ratio};
 
 /// A way to do it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +150,7 @@ pub(super) async fn measure<D: Database>(
                 D::create(log).await?
             }
         };
-        rates.extend(workload.measure(&database, log, sizes.rounds, console).await?);
+        rates.extend(workload.measure(&database, log, sizes, console).await?);
         filled = Some((events, database));
     }
     Ok(rates)
@@ -158,42 +161,85 @@ impl CatchUp {
         &self,
         database: &D,
         log: Log,
-        rounds: usize,
+        sizes: &Sizes,
         console: &Console,
     ) -> Result<Vec<Rate>, BoxError> {
         let ways: Vec<Way> =
             [self.ours].into_iter().chain(self.against.iter().map(|(way, _)| *way)).collect();
-        let mut times = vec![Vec::new(); ways.len()];
+        let mut peers = self.peers(D::KIND, sizes, console).await;
+        let mut measured: Vec<Vec<f64>> = vec![Vec::new(); ways.len() + peers.len()];
+        let rounds = sizes.rounds;
         for round in 0..rounds {
             // Each is the first to go now and then.
-            for turn in 0..ways.len() {
-                let number = (round + turn) % ways.len();
-                let way = ways[number];
-                let (kind, name) = (D::KIND, self.name);
-                console.says(format!("{kind}: {name}, round {} of {rounds}: {way}", round + 1));
-                times[number].push(way.measure(database, log).await?.as_secs_f64());
+            for turn in 0..measured.len() {
+                let number = (round + turn) % measured.len();
+                let says = |who: &dyn fmt::Display| {
+                    let (kind, name) = (D::KIND, self.name);
+                    console.says(format!("{kind}: {name}, round {} of {rounds}: {who}", round + 1));
+                };
+                if let Some(way) = ways.get(number) {
+                    says(way);
+                    let time = way.measure(database, log).await?.as_secs_f64();
+                    #[expect(clippy::cast_precision_loss, reason = "there are not so many")]
+                    measured[number].push(log.events as f64 / time);
+                } else {
+                    let (name, peer) = &mut peers[number - ways.len()];
+                    says(name);
+                    // One that has failed has said why, and is done.
+                    if let Some(running) = peer {
+                        match running.measure(0.0).await {
+                            Ok(once) => measured[number].push(once.per_second),
+                            Err(_) => *peer = None,
+                        }
+                    }
+                }
             }
         }
-        #[expect(clippy::cast_precision_loss, reason = "there are not so many")]
-        let per_second =
-            |times: &[f64]| median(times.iter().map(|time| log.events as f64 / time).collect());
-        let rate = |(number, (way, required)): (usize, &(Way, Option<f64>))| {
-            let others = &times[number + 1];
-            let ratios: Vec<f64> =
-                times[0].iter().zip(others).map(|(ours, other)| other / ours).collect();
-            Rate {
-                workload: self.name,
-                store: D::KIND,
-                events: log.events,
-                ours: self.ours.to_string(),
-                against: way.to_string(),
-                ours_per_second: per_second(&times[0]),
-                against_per_second: per_second(others),
-                ratio: median(ratios.clone()),
-                ratios,
-                required: *required,
-            }
+        let ours = measured[0].clone();
+        let rate = |against: String, others: &[f64]| Rate {
+            workload: self.name,
+            store: D::KIND,
+            events: log.events,
+            ours: self.ours.to_string(),
+            against,
+            against_events: None,
+            ours_per_second: median(ours.clone()),
+            against_per_second: (!others.is_empty()).then(|| median(others.to_vec())),
+            ratio: (!others.is_empty()).then(|| ratio(&ours, others)),
+            ratios: ours.iter().zip(others).map(|(ours, other)| ours / other).collect(),
+            required: None,
         };
-        Ok(self.against.iter().enumerate().map(rate).collect())
+        let (_, others) = measured.split_at(1);
+        let (others, of_peers) = others.split_at(self.against.len());
+        let others = self.against.iter().zip(others).map(|((way, required), others)| Rate {
+            required: *required,
+            ..rate(way.to_string(), others)
+        });
+        let of_peers = peers.iter().zip(of_peers).map(|((name, _), others)| Rate {
+            against_events: Some(sizes.peer_events),
+            ..rate((*name).to_owned(), others)
+        });
+        Ok(others.chain(of_peers).collect())
+    }
+
+    /// Other crates with fewer events, if they are wanted; none in place of one that can't be started.
+    async fn peers(
+        &self,
+        kind: Kind,
+        sizes: &Sizes,
+        console: &Console,
+    ) -> Vec<(&'static str, Option<Peer>)> {
+        let mut peers = Vec::new();
+        if let Some(program) = &sizes.peers
+            && (self.kind, kind) == (Workload::View, Kind::Postgres)
+        {
+            let (accounts, events) = (sizes.peer_events / 20, 20);
+            let setup = peers::Setup { workload: "catch-up", callers: 1, accounts, events };
+            for name in peers::NAMES {
+                console.says(format!("{name}: storing {} events", sizes.peer_events));
+                peers.push((name, Peer::start(program, name, setup).await.ok()));
+            }
+        }
+        peers
     }
 }

@@ -8,11 +8,12 @@ use cqrs::{
     MemoryView, Position, Projector, StreamId,
 };
 
-use super::Console;
+use super::results::Rate;
 use crate::bank::{ACCOUNT_EVENTS, Balance, CATEGORY, Content, Log, decode};
 use crate::child::LONG;
+use crate::console::Console;
 use crate::database::Kind;
-use crate::report::{Rate, median};
+use crate::report::median;
 
 pub(super) async fn measure(
     events: usize,
@@ -49,9 +50,10 @@ pub(super) async fn measure(
         events,
         ours: "view".to_owned(),
         against: "by hand, batches of 10000".to_owned(),
+        against_events: None,
         ours_per_second: per_second(&ours),
-        against_per_second: per_second(&twins),
-        ratio: median(ratios.clone()),
+        against_per_second: Some(per_second(&twins)),
+        ratio: Some(median(ratios.clone())),
         ratios,
         required: None,
     })

@@ -7,11 +7,12 @@ use cqrs::{
     Projections, Projector, StreamId,
 };
 
-use super::Console;
+use super::results::Latency;
 use crate::bank::{AccountEvent, Balance, CATEGORY, Content, Log};
 use crate::child::{self, LONG, Task};
+use crate::console::Console;
 use crate::database::Database;
-use crate::report::{Latency, Quantiles};
+use crate::report::Quantiles;
 
 /// Between two appends: what was read is no longer news.
 const PAUSE: Duration = Duration::from_millis(4);

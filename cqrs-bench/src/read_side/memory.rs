@@ -2,11 +2,11 @@
 
 use cqrs::BoxError;
 
-use super::Console;
+use super::results::Memory;
 use crate::bank::{Content, Log};
 use crate::child::{self, Task};
+use crate::console::Console;
 use crate::database::Database;
-use crate::report::Memory;
 
 #[expect(clippy::cast_precision_loss, reason = "there are not so many")]
 pub(super) async fn measure<D: Database>(

@@ -4,18 +4,20 @@ mod catch_up;
 mod in_memory;
 mod latency;
 mod memory;
+mod results;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::ValueEnum;
 use cqrs::BoxError;
-use indicatif::ProgressBar;
 
+use self::results::{Latency, Memory, Rate};
+use crate::console::Console;
 use crate::database::{Database, Kind, Postgres, Sqlite};
-use crate::report::Report;
+use crate::peers;
+use crate::report::Section;
 
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// How many events the views catch up with; 200 000, or 10 000 with `--quick`.
     #[arg(long)]
@@ -27,15 +29,15 @@ pub struct Arguments {
     /// Which workloads; all if left out.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Workload>,
+    /// Also measures how fast other crates catch up on PostgreSQL; they are built first.
+    #[arg(long)]
+    peers: bool,
     /// How many rounds; 5, or 1 with `--quick`.
     #[arg(long)]
     rounds: Option<usize>,
     /// Few of everything, to see whether it works. The numbers mean little.
     #[arg(long)]
-    quick: bool,
-    /// Also writes the results to this file, a line of JSON each.
-    #[arg(long)]
-    json: Option<PathBuf>,
+    pub quick: bool,
 }
 
 /// What is measured.
@@ -61,15 +63,18 @@ struct Sizes {
     samples: usize,
     /// Events of a log, and the bytes of most of them.
     memory: [(usize, usize); 2],
+    /// Events that other crates catch up with: most are much slower.
+    peer_events: usize,
+    /// The program of the other crates, if they are wanted.
+    peers: Option<PathBuf>,
 }
 
-/// Tells people what is going on.
-struct Console(ProgressBar);
-
-impl Console {
-    fn says(&self, text: impl Into<String>) {
-        self.0.set_message(text.into());
-    }
+/// Everything that was measured.
+#[derive(Default)]
+struct Results {
+    rates: Vec<Rate>,
+    latencies: Vec<Latency>,
+    memories: Vec<Memory>,
 }
 
 impl Arguments {
@@ -85,6 +90,8 @@ impl Arguments {
             } else {
                 [(1_000_000, 200), (20_000, 64 * 1024)]
             },
+            peer_events: if quick { 200 } else { 20_000 },
+            peers: None,
         }
     }
 
@@ -93,46 +100,56 @@ impl Arguments {
     }
 }
 
-pub async fn run(arguments: &Arguments) -> Result<(), BoxError> {
-    let console = Console(ProgressBar::new_spinner());
-    console.0.enable_steady_tick(Duration::from_millis(200));
-    let mut report = Report::default();
+/// Measures all that is asked for.
+///
+/// # Errors
+/// When a database fails, or the rows are not what they must be.
+pub async fn measure(arguments: &Arguments, console: &Console) -> Result<Vec<Section>, BoxError> {
+    let mut results = Results::default();
+    let mut sizes = arguments.sizes();
+    if arguments.peers {
+        sizes.peers = Some(peers::program().await?);
+    }
     let is_wanted = |kind| arguments.store.is_empty() || arguments.store.contains(&kind);
     if is_wanted(Kind::Postgres) {
-        workloads::<Postgres>(arguments, &console, &mut report).await?;
+        workloads::<Postgres>(arguments, &sizes, console, &mut results).await?;
     }
     if is_wanted(Kind::Sqlite) {
-        workloads::<Sqlite>(arguments, &console, &mut report).await?;
+        workloads::<Sqlite>(arguments, &sizes, console, &mut results).await?;
     }
     if is_wanted(Kind::Memory) && arguments.wants(Workload::View) {
-        let Sizes { events, rounds, .. } = arguments.sizes();
-        report.rates.push(in_memory::measure(events, rounds, &console).await?);
+        results.rates.push(in_memory::measure(sizes.events, sizes.rounds, console).await?);
     }
-    console.0.finish_and_clear();
-    if let Some(path) = &arguments.json {
-        std::fs::write(path, report.json_lines()?)?;
+    let mut sections = Vec::new();
+    if !results.rates.is_empty() {
+        sections.push(results::rates(&results.rates)?);
     }
-    print!("{}", report.markdown());
-    Ok(())
+    if !results.latencies.is_empty() {
+        sections.push(results::latencies(&results.latencies)?);
+    }
+    if !results.memories.is_empty() {
+        sections.push(results::memories(&results.memories)?);
+    }
+    Ok(sections)
 }
 
 async fn workloads<D: Database>(
     arguments: &Arguments,
+    sizes: &Sizes,
     console: &Console,
-    report: &mut Report,
+    results: &mut Results,
 ) -> Result<(), BoxError> {
-    let sizes = arguments.sizes();
     let catching_up: Vec<_> =
         catch_up::ALL.iter().filter(|workload| arguments.wants(workload.kind)).collect();
     if !catching_up.is_empty() {
-        report.rates.extend(catch_up::measure::<D>(&catching_up, &sizes, console).await?);
+        results.rates.extend(catch_up::measure::<D>(&catching_up, sizes, console).await?);
     }
     if arguments.wants(Workload::Latency) {
-        report.latencies.extend(latency::measure::<D>(sizes.samples, console).await?);
+        results.latencies.extend(latency::measure::<D>(sizes.samples, console).await?);
     }
     if arguments.wants(Workload::Memory) {
         for (events, bytes) in sizes.memory {
-            report.memories.push(memory::measure::<D>(events, bytes, console).await?);
+            results.memories.push(memory::measure::<D>(events, bytes, console).await?);
         }
     }
     Ok(())

@@ -4,21 +4,23 @@ mod place;
 mod teller;
 mod work;
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use cqrs::BoxError;
 use serde::Serialize;
 
-use self::place::Place;
-use self::work::{Clients, Measured};
+pub use self::place::Place;
+pub use self::teller::{Deposit, Teller, TellerEvent};
+pub use self::work::{Accounts, Clients, Measured, run};
+use crate::console::Console;
 use crate::database::Kind;
-use crate::report::median;
+use crate::peers::{self, Peer};
+use crate::report::plot::{Chart, Content};
+use crate::report::{Section, median, number, ratio, rounded};
 
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Which databases; all if left out. `DATABASE_URL` names the PostgreSQL server; without it, one is started and
     /// thrown away.
@@ -27,7 +29,10 @@ pub struct Arguments {
     /// Which workloads; all if left out.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Workload>,
-    /// How many rounds, in which ours and the twin take turns; 5, or 1 with `--quick`.
+    /// Also measures other crates on PostgreSQL; they are built first.
+    #[arg(long)]
+    peers: bool,
+    /// How many rounds, in which all take turns; 5, or 1 with `--quick`.
     #[arg(long)]
     rounds: Option<usize>,
     /// How long a workload runs in a round.
@@ -35,10 +40,7 @@ pub struct Arguments {
     seconds: f64,
     /// Short rounds, to see whether it works. The numbers mean little.
     #[arg(long)]
-    quick: bool,
-    /// Also writes the results to this file, a line of JSON each.
-    #[arg(long)]
-    json: Option<PathBuf>,
+    pub quick: bool,
 }
 
 /// What is measured.
@@ -60,106 +62,225 @@ pub enum Workload {
 const ALL: [Workload; 5] =
     [Workload::New, Workload::Existing, Workload::Single, Workload::Hot, Workload::Load];
 
-/// A workload on a database.
+/// One way of doing a workload on a database.
 #[derive(Debug, Serialize)]
 struct Line {
     workload: Workload,
     store: Kind,
     callers: usize,
+    who: &'static str,
     /// Commands a second, the median of all rounds; for loading, events.
-    ours_per_second: f64,
-    /// Inserts a second, each in a transaction of its own, by as many callers on as many connections; for loading, rows.
-    twin_per_second: Option<f64>,
-    /// The median of the ratios of all rounds.
-    ratio: Option<f64>,
+    per_second: Option<f64>,
     /// Milliseconds.
-    p50: f64,
-    p99: f64,
-    twin_p50: Option<f64>,
+    p50: Option<f64>,
+    p99: Option<f64>,
+    /// How many times as fast ours is: the median of all rounds.
+    ratio: Option<f64>,
+    rounds: Vec<f64>,
 }
 
-/// Measures all that is asked for and prints a table.
+/// Who takes turns.
+enum Contender<'a> {
+    Ours(&'a Clients),
+    Twin(&'a Clients),
+    Peer(Box<Peer>),
+    /// A peer that has failed.
+    Gone(&'static str),
+}
+
+impl Workload {
+    pub fn callers(self) -> usize {
+        match self {
+            Self::New | Self::Existing => 64,
+            Self::Hot => 16,
+            Self::Single | Self::Load => 1,
+        }
+    }
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::New => "commands to new accounts, 64 callers",
+            Self::Existing => "commands to accounts of ten events, 64 callers",
+            Self::Single => "commands to accounts of ten events, 1 caller",
+            Self::Hot => "commands to one account, 16 callers",
+            Self::Load => "loading 1 000 events",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Existing => "existing",
+            Self::Single => "single",
+            Self::Hot => "hot",
+            Self::Load => "load",
+        }
+    }
+
+    /// How many accounts there are at first, and the events of each.
+    fn accounts(self, quick: bool) -> (usize, usize) {
+        match self {
+            Self::New => (0, 0),
+            Self::Existing | Self::Single => (if quick { 100 } else { 2_000 }, 10),
+            Self::Hot => (1, 10),
+            Self::Load => (1, 1_000),
+        }
+    }
+}
+
+impl Contender<'_> {
+    fn who(&self) -> &'static str {
+        match self {
+            Self::Ours(_) => "ours",
+            Self::Twin(_) => "by hand",
+            Self::Peer(peer) => peer.name,
+            Self::Gone(name) => name,
+        }
+    }
+
+    /// What a round comes to; nothing of a peer that has failed.
+    async fn measure(&mut self, time: Duration) -> Result<Option<Measured>, BoxError> {
+        match self {
+            Self::Ours(clients) => clients.ours(time).await.map(Some),
+            Self::Twin(clients) => clients.twin(time).await.map(Some),
+            Self::Peer(peer) => {
+                let measured = peer.measure(time.as_secs_f64()).await.ok();
+                if measured.is_none() {
+                    *self = Self::Gone(peer.name);
+                }
+                Ok(measured.map(|peers::Measured { per_second, p50, p99 }| Measured {
+                    per_second,
+                    p50,
+                    p99,
+                }))
+            }
+            Self::Gone(_) => Ok(None),
+        }
+    }
+}
+
+/// Measures all that is asked for.
 ///
 /// # Errors
 /// When a database fails, or the events are not what they must be.
-pub async fn run(arguments: &Arguments) -> Result<(), BoxError> {
-    let kinds = [Kind::Postgres, Kind::Sqlite, Kind::Memory];
-    let mut lines = Vec::new();
-    for kind in kinds {
-        if !arguments.store.is_empty() && !arguments.store.contains(&kind) {
-            continue;
-        }
+pub async fn measure(arguments: &Arguments, console: &Console) -> Result<Vec<Section>, BoxError> {
+    let columns =
+        ["Workload", "Store", "#Callers", "By", "#1/s", "#p50 ms", "#p99 ms", "#Ours is faster by"];
+    let mut section = Section::new("Commands", &columns);
+    let program = if arguments.peers { Some(peers::program().await?) } else { None };
+    let is_wanted = |kind| arguments.store.is_empty() || arguments.store.contains(&kind);
+    for kind in
+        [Kind::Postgres, Kind::Sqlite, Kind::Memory].into_iter().filter(|kind| is_wanted(*kind))
+    {
         for workload in ALL {
             if arguments.only.is_empty() || arguments.only.contains(&workload) {
-                let line = measure(kind, workload, arguments).await?;
-                eprintln!("{line:?}");
-                lines.push(line);
+                let program = program.as_deref().filter(|_| kind == Kind::Postgres);
+                let lines = take_turns(kind, workload, arguments, program, console).await?;
+                describe(&mut section, &lines)?;
             }
         }
     }
-    println!(
-        "\n| Workload | Store | Callers | Ours, 1/s | p50 ms | p99 ms | By hand, 1/s | p50 ms | Ratio |"
+    section.note(
+        "By hand: an insert of one row, prepared, in a transaction of its own, without a look at the version of the \
+         stream; to one account, at its next version, again whenever another was quicker.",
     );
-    println!("|--|--|--:|--:|--:|--:|--:|--:|--:|");
-    for line in &lines {
-        let Line { workload, store, callers, ours_per_second, p50, p99, .. } = line;
-        let shown = |value: Option<f64>, digits| {
-            value.map_or_else(String::new, |value| format!("{value:.digits$}"))
-        };
-        let (twin, twin_p50) = (shown(line.twin_per_second, 0), shown(line.twin_p50, 2));
-        let ratio = shown(line.ratio, 2);
-        println!(
-            "| {workload:?} | {store} | {callers} | {ours_per_second:.0} | {p50:.2} | {p99:.2} | {twin} | {twin_p50} | \
-             {ratio} |"
+    if arguments.peers {
+        section.note(
+            "Other crates: each as its documentation has it, on a database of its own on the same server, with 64 \
+             connections. A dash: it has failed, and said why on standard error.",
         );
     }
-    if let Some(path) = &arguments.json {
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        for line in &lines {
-            writeln!(file, "{}", serde_json::to_string(line)?)?;
-        }
+    Ok(vec![section])
+}
+
+fn describe(section: &mut Section, lines: &[Line]) -> Result<(), BoxError> {
+    for line in lines {
+        let Line { workload, store, callers, who, .. } = line;
+        section.add(
+            "commands",
+            line,
+            [
+                workload.title().to_owned(),
+                store.to_string(),
+                callers.to_string(),
+                (*who).to_owned(),
+                rounded(line.per_second),
+                number(line.p50, 2),
+                number(line.p99, 2),
+                if *who == "ours" { String::new() } else { number(line.ratio, 2) },
+            ],
+        )?;
+    }
+    if let Some(Line { workload, store, .. }) = lines.first() {
+        let bars = lines.iter().map(|line| (line.who.to_owned(), line.per_second.unwrap_or(0.0)));
+        section.chart(Chart {
+            title: format!("{store}: {}", workload.title()),
+            unit: if *workload == Workload::Load { "events/s" } else { "commands/s" }.to_owned(),
+            content: Content::Bars(bars.collect()),
+        });
     }
     Ok(())
 }
 
-async fn measure(kind: Kind, workload: Workload, arguments: &Arguments) -> Result<Line, BoxError> {
-    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 1 } else { 5 });
-    let seconds = if arguments.quick { 0.2 } else { arguments.seconds };
-    let time = Duration::from_secs_f64(seconds);
-    let callers = match workload {
-        Workload::New | Workload::Existing => 64,
-        Workload::Hot => 16,
-        Workload::Single | Workload::Load => 1,
-    };
+async fn take_turns(
+    kind: Kind,
+    workload: Workload,
+    arguments: &Arguments,
+    program: Option<&Path>,
+    console: &Console,
+) -> Result<Vec<Line>, BoxError> {
+    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 1 } else { 5 }).max(1);
+    let time = Duration::from_secs_f64(if arguments.quick { 0.2 } else { arguments.seconds });
+    let callers = workload.callers();
+    console.says(format!("{kind}: preparing {}", workload.title()));
     let place = Place::create(kind).await?;
-    let clients = Clients::prepare(&place, workload, callers, arguments.quick).await?;
+    let (accounts, events) = workload.accounts(arguments.quick);
+    let clients = Clients::new(&place, workload, Accounts::first(accounts as u64))?;
+    clients.fill(&place, events).await?;
+    let mut contenders = vec![Contender::Ours(&clients), Contender::Twin(&clients)];
+    if let Some(program) = program {
+        for name in peers::NAMES {
+            console.says(format!("{name}: preparing {}", workload.title()));
+            let setup = peers::Setup { workload: workload.name(), callers, accounts, events };
+            contenders.push(match Peer::start(program, name, setup).await {
+                Ok(peer) => Contender::Peer(Box::new(peer)),
+                Err(_) => Contender::Gone(name),
+            });
+        }
+    }
     // What is measured first finds everything cold.
-    clients.ours(time / 4).await?;
-    clients.twin(time / 4).await?;
-    let (mut ours, mut twins, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut p50, mut p99, mut twin_p50) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let measured = clients.ours(time).await?;
-        ours.push(measured.per_second);
-        p50.push(measured.p50);
-        p99.push(measured.p99);
-        if let Some(Measured { per_second, p50, .. }) = clients.twin(time).await? {
-            twins.push(per_second);
-            ratios.push(measured.per_second / per_second);
-            twin_p50.push(p50);
+    for contender in &mut contenders {
+        contender.measure(time / 4).await?;
+    }
+    let mut measured: Vec<Vec<Measured>> = contenders.iter().map(|_| Vec::new()).collect();
+    for round in 0..rounds {
+        // Each is the first to go now and then.
+        for turn in 0..contenders.len() {
+            let number = (round + turn) % contenders.len();
+            let contender = &mut contenders[number];
+            let (round, who) = (round + 1, contender.who());
+            console.says(format!("{kind}: {}, round {round} of {rounds}: {who}", workload.title()));
+            measured[number].extend(contender.measure(time).await?);
         }
     }
     clients.check().await?;
-    let some = |values: Vec<f64>| (!values.is_empty()).then(|| median(values));
-    Ok(Line {
-        workload,
-        store: kind,
-        callers,
-        ours_per_second: median(ours),
-        twin_per_second: some(twins),
-        ratio: some(ratios),
-        p50: median(p50),
-        p99: median(p99),
-        twin_p50: some(twin_p50),
-    })
+    let rates = |of: &[Measured]| of.iter().map(|one| one.per_second).collect::<Vec<_>>();
+    let ours = rates(&measured[0]);
+    let line = |(contender, of): (&Contender<'_>, &Vec<Measured>)| {
+        let middle = |value: fn(&Measured) -> f64| {
+            (!of.is_empty()).then(|| median(of.iter().map(value).collect()))
+        };
+        Line {
+            workload,
+            store: kind,
+            callers,
+            who: contender.who(),
+            per_second: middle(|one| one.per_second),
+            p50: middle(|one| one.p50),
+            p99: middle(|one| one.p99),
+            ratio: (!of.is_empty()).then(|| ratio(&ours, &rates(of))),
+            rounds: rates(of),
+        }
+    };
+    Ok(contenders.iter().zip(&measured).map(line).collect())
 }

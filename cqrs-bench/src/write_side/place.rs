@@ -1,6 +1,7 @@
 //! The databases of the workloads, with a table for what is written by hand.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cqrs::{BoxError, EventId, MemoryStore, PostgresStore, SqliteStore, Store};
 use sqlx::postgres::PgPoolOptions;
@@ -14,6 +15,8 @@ const PAYLOAD: &str = r#"{"cents":100,"reference":"RF18 5390 0754 7034"}"#;
 pub struct Place {
     pub store: Arc<dyn Store>,
     pub twin: Twin,
+    /// How another process reaches it, if it can.
+    pub address: String,
     _database: Option<cqrs_test_harness::Database>,
     _directory: Option<tempfile::TempDir>,
 }
@@ -23,8 +26,11 @@ pub struct Place {
 pub enum Twin {
     Postgres(PgPool),
     Sqlite(SqlitePool),
-    None,
+    Memory(Arc<Mutex<Streams>>),
 }
+
+/// The payloads of each stream.
+type Streams = HashMap<String, Vec<String>>;
 
 impl Place {
     /// A new database.
@@ -42,8 +48,8 @@ impl Place {
                 // The same table without the fence.
                 query("CREATE TABLE twin (LIKE cqrs.events INCLUDING ALL)").execute(&pool).await?;
                 let twin = Twin::Postgres(pool);
-                let store = Arc::new(store);
-                Ok(Self { store, twin, _database: Some(database), _directory: None })
+                let (store, address) = (Arc::new(store), database.url());
+                Ok(Self { store, twin, address, _database: Some(database), _directory: None })
             }
             Kind::Sqlite => {
                 let directory = tempfile::tempdir()?;
@@ -61,11 +67,14 @@ impl Place {
                 let table = table.replacen("cqrs_events", "twin", 1);
                 query(AssertSqlSafe(table)).execute(&pool).await?;
                 let (store, twin) = (Arc::new(store), Twin::Sqlite(pool));
-                Ok(Self { store, twin, _database: None, _directory: Some(directory) })
+                let address = path.display().to_string();
+                Ok(Self { store, twin, address, _database: None, _directory: Some(directory) })
             }
             Kind::Memory => {
                 let store = Arc::new(MemoryStore::new());
-                Ok(Self { store, twin: Twin::None, _database: None, _directory: None })
+                let twin = Twin::Memory(Arc::default());
+                let address = String::new();
+                Ok(Self { store, twin, address, _database: None, _directory: None })
             }
         }
     }
@@ -109,9 +118,36 @@ impl Twin {
                 .execute(pool)
                 .await?;
             }
-            Self::None => {}
+            Self::Memory(streams) => {
+                let mut streams = streams.lock().unwrap_or_else(PoisonError::into_inner);
+                streams.entry(key.to_owned()).or_default().push(PAYLOAD.to_owned());
+            }
         }
         Ok(())
+    }
+
+    /// Inserts one event at the end of a stream, at once again whenever another was quicker.
+    ///
+    /// # Errors
+    /// When the database refuses it for another reason.
+    pub async fn insert_next(&self, key: &str) -> Result<(), BoxError> {
+        loop {
+            let versions = match self {
+                Self::Postgres(pool) => {
+                    let sql = "SELECT max(version) FROM twin WHERE category = $1 AND key = $2";
+                    query_scalar(sql).bind("teller").bind(key).fetch_one(pool).await?
+                }
+                Self::Sqlite(pool) => {
+                    let sql = "SELECT max(version) FROM twin WHERE category = ?1 AND key = ?2";
+                    query_scalar(sql).bind("teller").bind(key).fetch_one(pool).await?
+                }
+                Self::Memory(_) => Some(0_i64),
+            };
+            match self.insert(key, versions.unwrap_or_default() + 1).await {
+                Err(error) if is_unique_violation(&*error) => {}
+                done => return done,
+            }
+        }
     }
 
     /// Reads the payloads of a stream.
@@ -129,7 +165,15 @@ impl Twin {
                     "SELECT payload FROM twin WHERE category = ?1 AND key = ?2 ORDER BY version";
                 query_scalar(sql).bind("teller").bind(key).fetch_all(pool).await?
             }
-            Self::None => Vec::new(),
+            Self::Memory(streams) => {
+                let streams = streams.lock().unwrap_or_else(PoisonError::into_inner);
+                streams.get(key).cloned().unwrap_or_default()
+            }
         })
     }
+}
+
+fn is_unique_violation(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    let error = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+    error.is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }

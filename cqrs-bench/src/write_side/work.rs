@@ -17,13 +17,20 @@ pub struct Clients {
     repository: Repository,
     twin: Twin,
     workload: Workload,
-    callers: usize,
-    accounts: u64,
+    accounts: Accounts,
     sent: Arc<AtomicU64>,
     inserted: Arc<AtomicU64>,
 }
 
+/// The accounts that commands go to: so many of those with a number, at this distance from each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Accounts {
+    pub count: u64,
+    pub distance: u64,
+}
+
 /// What a round came to.
+#[derive(Debug, Clone, Copy)]
 pub struct Measured {
     pub per_second: f64,
     /// Milliseconds.
@@ -31,26 +38,35 @@ pub struct Measured {
     pub p99: f64,
 }
 
-/// Events of the aggregate that is loaded.
-const LONG: u64 = 1_000;
+impl Accounts {
+    /// The first of them.
+    pub fn first(count: u64) -> Self {
+        Self { count, distance: 1 }
+    }
+
+    /// The key of one of them.
+    fn key(self, chance: u64) -> String {
+        format!("t{}", chance % self.count * self.distance)
+    }
+}
 
 impl Clients {
-    /// Makes what the workload begins with.
-    pub async fn prepare(
-        place: &Place,
-        workload: Workload,
-        callers: usize,
-        quick: bool,
-    ) -> Result<Self, BoxError> {
-        let bus = Bus::builder(place.store.clone()).aggregate::<Teller>().build()?;
-        let (accounts, events) = match workload {
-            Workload::New => (0, 0),
-            Workload::Existing | Workload::Single => (if quick { 100 } else { 5_000 }, 10),
-            Workload::Hot => (1, 10),
-            Workload::Load => (1, LONG),
-        };
-        for account in 0..accounts {
-            let stream = StreamId::new("teller", &format!("t{account}"))?;
+    pub fn new(place: &Place, workload: Workload, accounts: Accounts) -> Result<Self, BoxError> {
+        Ok(Self {
+            bus: Bus::builder(place.store.clone()).aggregate::<Teller>().build()?,
+            repository: Repository::new(place.store.clone()),
+            twin: place.twin.clone(),
+            workload,
+            accounts,
+            sent: Arc::default(),
+            inserted: Arc::default(),
+        })
+    }
+
+    /// Gives each account so many events.
+    pub async fn fill(&self, place: &Place, events: usize) -> Result<(), BoxError> {
+        for account in 0..self.accounts.count {
+            let stream = StreamId::new("teller", &self.accounts.key(account))?;
             let event = || {
                 let id = EventId::random();
                 let reference = "RF18 5390 0754 7034".to_owned();
@@ -60,22 +76,12 @@ impl Clients {
             let events: Result<Vec<_>, _> = (0..events).map(|_| event()).collect();
             place.store.append(&Append::new(stream, ExpectedVersion::NoStream, events?)?).await?;
         }
-        let twin = place.twin.clone();
-        if workload == Workload::Load {
-            for version in 1..=LONG {
-                twin.insert("t0", i64::try_from(version)?).await?;
+        if self.workload == Workload::Load {
+            for version in 1..=i64::try_from(events)? {
+                self.twin.insert("t0", version).await?;
             }
         }
-        Ok(Self {
-            bus,
-            repository: Repository::new(place.store.clone()),
-            twin,
-            workload,
-            callers,
-            accounts,
-            sent: Arc::default(),
-            inserted: Arc::default(),
-        })
+        Ok(())
     }
 
     /// Has the framework do it for so long.
@@ -89,31 +95,26 @@ impl Clients {
                     Ok(u32::try_from(loaded.version.get())?)
                 }
             };
-            return Self::run(1, time, load).await;
+            return run(1, time, load).await;
         }
         let (bus, count, accounts) = (self.bus.clone(), self.sent.clone(), self.accounts);
-        let deposit = move |mut chance: u64| {
+        let is_new = self.workload == Workload::New;
+        let deposit = move |chance: u64| {
             let bus = bus.clone();
             let number = count.fetch_add(1, Ordering::Relaxed);
             async move {
-                chance = chance.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
-                let teller = match accounts {
-                    0 => format!("n{number}"),
-                    accounts => format!("t{}", chance % accounts),
-                };
+                let chance = chance.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+                let teller = if is_new { format!("n{number}") } else { accounts.key(chance) };
                 bus.send(Deposit { teller, cents: 100 }).await?;
                 Ok(1)
             }
         };
-        Self::run(self.callers, time, deposit).await
+        run(self.workload.callers(), time, deposit).await
     }
 
     /// Has it done by hand for so long.
-    pub async fn twin(&self, time: Duration) -> Result<Option<Measured>, BoxError> {
+    pub async fn twin(&self, time: Duration) -> Result<Measured, BoxError> {
         let (twin, inserted) = (self.twin.clone(), self.inserted.clone());
-        if matches!(twin, Twin::None) || self.workload == Workload::Hot {
-            return Ok(None);
-        }
         if self.workload == Workload::Load {
             let load = move |_| {
                 let twin = twin.clone();
@@ -128,17 +129,22 @@ impl Clients {
                     Ok(u32::try_from(payloads.len())?)
                 }
             };
-            return Self::run(1, time, load).await.map(Some);
+            return run(1, time, load).await;
         }
+        let is_hot = self.workload == Workload::Hot;
         let insert = move |_| {
             let twin = twin.clone();
             let number = inserted.fetch_add(1, Ordering::Relaxed);
             async move {
-                twin.insert(&format!("w{number}"), 1).await?;
+                if is_hot {
+                    twin.insert_next("hot").await?;
+                } else {
+                    twin.insert(&format!("w{number}"), 1).await?;
+                }
                 Ok(1)
             }
         };
-        Self::run(self.callers, time, insert).await.map(Some)
+        run(self.workload.callers(), time, insert).await
     }
 
     /// Every command that was answered has its event.
@@ -154,40 +160,41 @@ impl Clients {
         }
         Ok(())
     }
+}
 
-    async fn run<F, W>(callers: usize, time: Duration, work: F) -> Result<Measured, BoxError>
-    where
-        F: Fn(u64) -> W + Clone + Send + 'static,
-        W: Future<Output = Result<u32, BoxError>> + Send,
-    {
-        let begun = Instant::now();
-        let until = begun + time;
-        let clients: Vec<_> = (0..callers)
-            .map(|caller| {
-                let work = work.clone();
-                tokio::spawn(async move {
-                    let (mut done, mut times) = (0_u32, Vec::new());
-                    let mut chance = caller as u64 + 1;
-                    while Instant::now() < until {
-                        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                        let begun = Instant::now();
-                        done += work(chance >> 8).await?;
-                        times.push(begun.elapsed());
-                    }
-                    Ok::<_, BoxError>((done, times))
-                })
+/// So many callers do it over and over, until the time is up.
+pub async fn run<F, W>(callers: usize, time: Duration, work: F) -> Result<Measured, BoxError>
+where
+    F: Fn(u64) -> W + Clone + Send + 'static,
+    W: Future<Output = Result<u32, BoxError>> + Send,
+{
+    let begun = Instant::now();
+    let until = begun + time;
+    let clients: Vec<_> = (0..callers)
+        .map(|caller| {
+            let work = work.clone();
+            tokio::spawn(async move {
+                let (mut done, mut times) = (0_u32, Vec::new());
+                let mut chance = caller as u64 + 1;
+                while Instant::now() < until {
+                    chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    let begun = Instant::now();
+                    done += work(chance >> 8).await?;
+                    times.push(begun.elapsed());
+                }
+                Ok::<_, BoxError>((done, times))
             })
-            .collect();
-        let (mut done, mut times) = (0_u32, Vec::new());
-        for client in clients {
-            let (more, each) = client.await??;
-            done += more;
-            times.extend(each);
-        }
-        let per_second = f64::from(done) / begun.elapsed().as_secs_f64();
-        let Quantiles { p50, p99, .. } = Quantiles::of(times);
-        Ok(Measured { per_second, p50, p99 })
+        })
+        .collect();
+    let (mut done, mut times) = (0_u32, Vec::new());
+    for client in clients {
+        let (more, each) = client.await??;
+        done += more;
+        times.extend(each);
     }
+    let per_second = f64::from(done) / begun.elapsed().as_secs_f64();
+    let Quantiles { p50, p99, .. } = Quantiles::of(times);
+    Ok(Measured { per_second, p50, p99 })
 }
 
 /// The form in which a hand-written loop reads the payloads.
