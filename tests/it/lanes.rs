@@ -74,11 +74,12 @@ stock!(Stock, Take);
 stock!(CachedStock, TakeCached, cache = 10);
 stock!(KeptStock, TakeKept, cache = 10, snapshot(every = 3));
 
-/// Counts what a store is asked for, and appends only when it is let to.
+/// Counts what a store is asked for, and reads streams and appends only when it is let to.
 #[derive(Debug, Clone)]
 struct Watched {
     store: MemoryStore,
     lets: Arc<Semaphore>,
+    read_lets: Arc<Semaphore>,
     appends: Arc<AtomicUsize>,
     reads: Arc<AtomicUsize>,
 }
@@ -86,7 +87,9 @@ struct Watched {
 impl Watched {
     fn new(lets: usize) -> Self {
         let lets = Arc::new(Semaphore::new(lets));
-        Self { store: MemoryStore::new(), lets, appends: Arc::default(), reads: Arc::default() }
+        let read_lets = Arc::new(Semaphore::new(1));
+        let (store, appends, reads) = (MemoryStore::new(), Arc::default(), Arc::default());
+        Self { store, lets, read_lets, appends, reads }
     }
 }
 
@@ -105,6 +108,7 @@ impl EventStore for Watched {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
+        let _let = self.read_lets.acquire().await.unwrap();
         self.store.read_stream(stream, after, limit).await
     }
 
@@ -347,4 +351,81 @@ async fn g4_a_store_that_fails_fails_all_of_them_and_the_cache_is_had_anew() {
     // It was stored for all that; nothing is decided on in a state without it.
     bus.send(TakeCached::from(3)).await.unwrap();
     assert_eq!(bus.load::<CachedStock>("s").await.unwrap().state.left, 94);
+}
+
+/// The caller of the first attempt is gone; nobody knows that it still gets through.
+#[tokio::test]
+async fn g4_a_command_that_is_carried_out_elsewhere_meanwhile_is_not_refused() {
+    for (pieces, expected) in [(60, None), (10, Some(Version::NONE))] {
+        let store = Watched::new(10);
+        let bus = bus(store.clone());
+        let send = |bus: &Bus| {
+            let sent = bus.send(Take::from(pieces)).idempotency_key("k");
+            if let Some(version) = expected { sent.expected_version(version) } else { sent }
+        };
+        let held = store.read_lets.clone().acquire_owned().await.unwrap();
+        let second = send(&bus);
+        let second = tokio::spawn(async move { second.await });
+        settle().await;
+        let elsewhere = Bus::builder(store.store.clone()).aggregate::<Stock>().build().unwrap();
+        let first = send(&elsewhere).await.unwrap();
+        drop(held);
+        let second = second.await.unwrap().unwrap();
+        assert_eq!((second.version, second.replayed), (first.version, true));
+        assert_eq!(bus.load::<Stock>("s").await.unwrap().state.left, 100 - pieces);
+    }
+}
+
+/// What a handler or an `apply` made of a state that is not that of the stream says nothing.
+#[tokio::test]
+async fn g9_a_panic_in_a_stale_cached_state_is_decided_on_again() {
+    let store = MemoryStore::new();
+    let bus = Bus::builder(store.clone()).aggregate::<Brittle>().build().unwrap();
+    bus.send(Use { brittle: "b".into() }).await.unwrap();
+    let id = EventId::random();
+    let mended = NewEvent::of(&Mended, id, Arc::new(Metadata::of(id.as_uuid()))).unwrap();
+    let stream = StreamId::new("brittle", "b").unwrap();
+    let append = Append::new(stream, ExpectedVersion::Any, vec![mended]).unwrap();
+    store.append(&append).await.unwrap();
+    assert_eq!(bus.send(Use { brittle: "b".into() }).await.unwrap().version.get(), 3);
+}
+
+/// Panics when it is used a second time, unless it was mended.
+#[derive(Debug, Clone, Default, Aggregate)]
+#[aggregate(category = "brittle", events(Used, Mended), error = std::convert::Infallible, cache = 10)]
+struct Brittle {
+    is_used: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "brittle.used")]
+struct Used;
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "brittle.mended")]
+struct Mended;
+
+impl Apply<Used> for Brittle {
+    fn apply(&mut self, _: Used) {
+        assert!(!self.is_used, "broken");
+        self.is_used = true;
+    }
+}
+
+impl Apply<Mended> for Brittle {
+    fn apply(&mut self, _: Mended) {
+        self.is_used = false;
+    }
+}
+
+#[derive(Debug, Clone, Command)]
+#[command(aggregate = Brittle, id = brittle)]
+struct Use {
+    brittle: String,
+}
+
+impl Handle<Use> for Brittle {
+    fn handle(&self, _: Use) -> Decision<Self> {
+        emit(Used)
+    }
 }

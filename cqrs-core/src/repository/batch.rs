@@ -1,6 +1,6 @@
 //! Commands to one aggregate, decided on one after the other and stored in one append.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Repository;
 use super::job::{Decided, Done, Job};
@@ -27,6 +27,8 @@ pub(super) struct Batch<'a, A: Aggregate> {
     most: usize,
     /// Whether another writer was faster.
     pub(super) met_rivals: bool,
+    /// How long the last append took.
+    pub(super) append_took: Duration,
 }
 
 type Jobs<A> = Vec<Box<dyn Job<A>>>;
@@ -53,7 +55,15 @@ impl<'a, A: Aggregate> Batch<'a, A> {
         kept: Option<Loaded<A>>,
     ) -> Self {
         let may_be_stale = kept.is_some();
-        Self { repository, stream, base: kept, may_be_stale, most: usize::MAX, met_rivals: false }
+        Self {
+            repository,
+            stream,
+            base: kept,
+            may_be_stale,
+            most: usize::MAX,
+            met_rivals: false,
+            append_took: Duration::ZERO,
+        }
     }
 
     /// Carries out the commands.
@@ -88,6 +98,11 @@ impl<'a, A: Aggregate> Batch<'a, A> {
         let Decision { entries, events, is_spoiled } = self.decide(&mut working, &mut jobs);
         if is_spoiled {
             self.base = before;
+            if std::mem::take(&mut self.may_be_stale) {
+                // It may be so in a state of before only.
+                self.catch_up().await;
+                return all(entries).chain(jobs).collect();
+            }
             // Its caller gets an answer, the others another chance.
             return finish_spoiled(entries).into_iter().chain(jobs).collect();
         }
@@ -123,7 +138,10 @@ impl<'a, A: Aggregate> Batch<'a, A> {
                     return jobs;
                 }
             };
-        match self.repository.store.append(&append).await {
+        let begun = Instant::now();
+        let appended = self.repository.store.append(&append).await;
+        self.append_took = begun.elapsed();
+        match appended {
             Ok(appended) => {
                 self.stored(working, appended, entries).await;
                 jobs

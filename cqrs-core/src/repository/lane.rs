@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 use super::batch::Batch;
 use super::job::{Answer, CommandJob, Job};
@@ -140,16 +139,15 @@ impl<A: Aggregate> Turn<A> {
         }
         let kept = self.lane.queue().kept.take();
         let mut batch = Batch::new(&self.repository, &self.lane.stream, kept);
-        let begun = Instant::now();
         if rest.is_some() {
             // Others have used the time, most likely.
             batch.catch_up().await;
         }
         batch.carry_out(jobs).await;
-        let met_rivals = batch.met_rivals;
+        let (met_rivals, took) = (batch.met_rivals, batch.append_took);
         let mut queue = self.lane.queue();
         queue.kept = batch.into_kept();
-        queue.manners.served(met_rivals, begun);
+        queue.manners.served(met_rivals, took);
     }
 }
 

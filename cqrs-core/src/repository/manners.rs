@@ -12,7 +12,7 @@ use tokio::time::Instant;
 const BATCHES: u32 = 16;
 
 const SHORTEST: Duration = Duration::from_millis(1);
-const LONGEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_millis(100);
 
 /// What a process knows of others that append to a stream.
 #[derive(Debug, Default)]
@@ -29,14 +29,14 @@ impl Manners {
         self.until
     }
 
-    /// A batch that was begun then is done.
-    pub(super) fn served(&mut self, met_rivals: bool, begun: Instant) {
+    /// A batch is done, whose append took so long.
+    pub(super) fn served(&mut self, met_rivals: bool, took: Duration) {
         self.left = if met_rivals { BATCHES } else { self.left.saturating_sub(1) };
         self.until = (self.left > 0).then(|| {
             // Time enough for one of them to read and append, and at most twice that.
-            let took = (begun.elapsed() * 2).clamp(SHORTEST, LONGEST);
-            let rest = ExponentialBuilder::new().with_min_delay(took).with_jitter().build().next();
-            Instant::now() + rest.unwrap_or(took)
+            let least = (took * 2).clamp(SHORTEST, LONGEST);
+            let rest = ExponentialBuilder::new().with_min_delay(least).with_jitter().build().next();
+            Instant::now() + rest.unwrap_or(least)
         });
     }
 }
@@ -48,15 +48,15 @@ mod tests {
     #[test]
     fn others_go_first_after_a_conflict_and_for_a_while() {
         let mut manners = Manners::default();
-        manners.served(false, Instant::now());
+        manners.served(false, Duration::ZERO);
         assert_eq!(manners.rest(), None);
-        manners.served(true, Instant::now());
+        manners.served(true, Duration::ZERO);
         assert!(manners.rest().is_some());
         for _ in 1..BATCHES {
-            manners.served(false, Instant::now());
+            manners.served(false, Duration::ZERO);
             assert!(manners.rest().is_some());
         }
-        manners.served(false, Instant::now());
+        manners.served(false, Duration::ZERO);
         assert_eq!(manners.rest(), None);
     }
 }

@@ -50,8 +50,8 @@ impl Retry {
 }
 
 impl Default for Retry {
-    /// Ten attempts, the first delays around a millisecond, the longest around a tenth of a second.
+    /// Twenty attempts, the first delays around a millisecond, the longest around a tenth of a second.
     fn default() -> Self {
-        Self::attempts(10)
+        Self::attempts(20)
     }
 }
