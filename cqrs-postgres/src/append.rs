@@ -54,6 +54,11 @@ pub(crate) async fn append(
                 let replayed = lost.is_none();
                 return Ok(Appended { replayed, ..appended });
             }
+            Ok(Outcome::Refused(AppendError::Conflict(conflict)))
+                if lost.is_some() && conflict.actual < least(append) =>
+            {
+                return Err(may_come_true(append, &conflict).into());
+            }
             Ok(Outcome::Refused(error)) => return Err(error),
             Ok(Outcome::Raced) if races < MAX_RACES => {
                 races += 1;
@@ -403,6 +408,15 @@ pub(crate) fn expected(append: &Append) -> i64 {
     }
 }
 
+/// The lowest version of a stream at which the append may be stored.
+fn least(append: &Append) -> Version {
+    match append.expected() {
+        ExpectedVersion::Any | ExpectedVersion::NoStream => Version::NONE,
+        ExpectedVersion::Exists => Version::FIRST,
+        ExpectedVersion::Exact(version) => version,
+    }
+}
+
 /// A connection was lost with an attempt under way.
 pub(crate) struct Lost {
     retry: Retry,
@@ -428,6 +442,12 @@ fn conflict(append: &Append, actual: Version) -> AppendError {
     let conflict =
         Conflict { stream: append.stream().clone(), expected: append.expected(), actual };
     conflict.into()
+}
+
+/// The attempt whose answer was lost may still be carried out, once others have brought the stream to where it is expected.
+fn may_come_true(append: &Append, conflict: &Conflict) -> StoreError {
+    let context = format!("{}: the connection was lost, and now {conflict}", doing(append));
+    StoreError::new(StoreErrorKind::OutcomeUnknown, context)
 }
 
 fn too_many_races(append: &Append) -> StoreError {

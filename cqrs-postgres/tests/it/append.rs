@@ -184,7 +184,7 @@ async fn everything_of_an_event_comes_back_as_it_was() {
     assert_eq!(found.payload.as_str(), json);
     assert_eq!(found.schema_version, u32::MAX);
     assert_eq!(&*found.event_type, "account.öpened");
-    assert_eq!(&found.metadata, event.metadata());
+    assert_eq!(&*found.metadata, event.metadata());
     assert_eq!((found.stream, found.version), (stream(key), appended.version));
     let age = std::time::SystemTime::now().duration_since(found.recorded_at);
     assert!(age.is_ok_and(|age| age.as_secs() < 600));

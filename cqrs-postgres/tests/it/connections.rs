@@ -72,6 +72,23 @@ async fn g4_a_conflict_is_still_a_conflict_when_the_connection_is_cut() {
     }
 }
 
+/// The attempt left behind may be carried out later than the one that was refused.
+#[tokio::test]
+async fn g4_a_conflict_that_may_still_pass_leaves_the_outcome_unknown_when_the_connection_is_cut() {
+    let (direct, database) = store("cut_early").await;
+    let (store, proxy) = through_proxy(&database, 2).await;
+    add(&direct, "a").await;
+    let ahead = append("a", ExpectedVersion::Exact(Version::new(5)), 1);
+    let missing = append("b", ExpectedVersion::Exists, 1);
+    for append in [ahead, missing] {
+        proxy.cut_next(Cut::BeforeRequest);
+        let error = failure(store.append(&append).await);
+        assert_eq!(error.kind(), StoreErrorKind::OutcomeUnknown);
+        assert!(error.to_string().contains("is at version"), "{error}");
+        conflict(store.append(&append).await);
+    }
+}
+
 #[tokio::test]
 async fn g4_an_append_that_cannot_be_asked_about_again_has_an_unknown_outcome() {
     let (direct, database) = store("cut_for_good").await;

@@ -142,14 +142,16 @@ impl Flawed {
 
     /// What is read where `event` was stored.
     fn event(&self, mut event: RecordedEvent) -> RecordedEvent {
-        let details = &mut event.metadata.details;
+        let details = &mut Arc::make_mut(&mut event.metadata).details;
         match self.flaw {
             Flaw::PayloadsAreRewritten => event.payload = rewritten(&event.payload),
             Flaw::PayloadsAreCut => {
                 let text: String = event.payload.as_str().chars().take(65_535).collect();
                 event.payload = Payload::from_stored(text);
             }
-            Flaw::TypesAreTrimmed => event.event_type = event.event_type.trim_end().into(),
+            Flaw::TypesAreTrimmed => {
+                event.event_type = event.event_type.trim_end().to_owned().into()
+            }
             Flaw::EmptyTextsAreNone => {
                 details.actor = details.actor.take().filter(|actor| !actor.is_empty());
             }
@@ -159,7 +161,8 @@ impl Flawed {
                 details.actor = details.actor.take().map(cut);
             }
             Flaw::CausationsAreLost => {
-                event.metadata.causation_id = event.metadata.correlation_id;
+                let metadata = Arc::make_mut(&mut event.metadata);
+                metadata.causation_id = metadata.correlation_id;
             }
             Flaw::SchemaVersionsHave16Bits => event.schema_version &= 0xffff,
             Flaw::TimesAreZero => event.recorded_at = SystemTime::UNIX_EPOCH,
