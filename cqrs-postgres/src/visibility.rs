@@ -11,14 +11,14 @@
 //! then does the statement draw positions.
 //!
 //! A reader does three things one after the other:
-//!  1. it reads the last position drawn, `end`;
+//!  1. it reads the position of the last event, `end`;
 //!  2. it reads the lowest key among the fences held, `lowest`;
 //!  3. it reads events up to `min(end, lowest)`, in a statement of its own that begins after 2.
 //!
 //! # Why nothing is skipped
 //! Let `p <= min(end, lowest)` be a position, drawn by transaction T.
-//!  * Since `p <= end` and the sequence only rises, T drew `p` before 1. It took its fence, with a key `k`, before it
-//!    drew, and the sequence stood at `k` or higher when `p` was drawn: `k < p`.
+//!  * Since `p <= end` and the sequence only rises, T drew `p` before `end` was drawn, and so before 1. It took its
+//!    fence, with a key `k`, before it drew, and the sequence stood at `k` or higher when `p` was drawn: `k < p`.
 //!  * If T still held its fence at 2, `lowest <= k < p` would contradict `p <= lowest`. So T let go of the fence
 //!    between taking it, which was before 1, and 2.
 //!  * A transaction lets go of its locks only after its outcome shows: Postgres takes it off the list of running
@@ -29,13 +29,16 @@
 //! [`LogPage::through`](cqrs_core::LogPage::through) promises; and what is decided stays decided, so that the bound
 //! may be kept and used again.
 //!
+//! It stays decided also when the server crashes. The sequence writes a record to the log of the server once for 32
+//! numbers, and nothing flushes that but a commit. So after a crash, positions that were rolled back may be drawn
+//! again: but only those behind the last event, because its commit has flushed all records before it. That is why `end`
+//! is that of the last event, and not what the sequence has given out: a reader that outlives a crash has passed nothing
+//! that may still come.
+//!
 //! # What the proof rests on
 //!  * 1 comes before 2, and 2 before the snapshot of 3. In one statement they would share a snapshot taken before
-//!    either. 1 and 2 read no snapshot but the state of the server, so they may share a transaction.
-//!  * `end` is never higher than the last position drawn. That is why it is not selected from the sequence, whose row
-//!    shows a number that is up to 32 too high while `nextval` writes its log record, but read by
-//!    `pg_sequence_last_value`, which waits for the page to be consistent. A value that is too low does no harm: it
-//!    makes the bound lower.
+//!    either. 2 reads no snapshot but the state of the server, so it may share a transaction with 1.
+//!  * An event is visible only after its commit is flushed. The trigger sees to that, whatever the session asks for.
 //!  * The sequence gives single numbers to each session (`CACHE 1`), so that they are drawn in rising order.
 //!  * The fence comes before the draw, for every way to insert: a trigger before the statement runs before the first
 //!    row of the statement is made, the `nextval` in it included.
@@ -55,11 +58,14 @@ use sqlx::postgres::PgRow;
 
 /// Steps 1 and 2, sent as one message of two statements that run in this order.
 pub(crate) const END_AND_FENCE: &str =
-    concat!(include_str!("../sql/sequence.sql"), ";\n", include_str!("../sql/fence.sql"),);
+    concat!(include_str!("../sql/end_of_log.sql"), ";\n", include_str!("../sql/fence.sql"),);
 
 /// The same with all fences, each with who holds it.
-pub(crate) const END_AND_HOLDERS: &str =
-    concat!(include_str!("../sql/sequence.sql"), ";\n", include_str!("../sql/open_appends.sql"),);
+pub(crate) const END_AND_HOLDERS: &str = concat!(
+    include_str!("../sql/ends_of_log.sql"),
+    ";\n",
+    include_str!("../sql/open_appends.sql"),
+);
 
 /// How far the log is complete, on the server that answers.
 #[derive(Debug, Clone, Copy)]
@@ -75,17 +81,17 @@ pub(crate) struct Bound {
 impl Bound {
     /// The outcome of [`END_AND_FENCE`].
     pub(crate) fn of(rows: &[PgRow]) -> Result<Self, sqlx::Error> {
-        let [sequence, fence] = rows else {
+        let [end, fence] = rows else {
             return Err(sqlx::Error::RowNotFound);
         };
-        let end: i64 = sequence.try_get::<Option<i64>, _>("drawn")?.unwrap_or(0);
+        let last: i64 = end.try_get::<Option<i64>, _>("last")?.unwrap_or(0);
         let lowest: Option<i64> = fence.try_get("lowest")?;
-        let bound = lowest.map_or(end, |lowest| lowest.min(end));
+        let bound = lowest.map_or(last, |lowest| lowest.min(last));
         let bound = u64::try_from(bound).map_err(|error| sqlx::Error::Decode(error.into()))?;
         Ok(Self {
             position: Position::new(bound),
             unsettled: lowest.is_some(),
-            on_primary: !sequence.try_get::<bool, _>("follows")?,
+            on_primary: !end.try_get::<bool, _>("follows")?,
         })
     }
 }
@@ -100,8 +106,10 @@ pub(crate) struct Ends {
 impl Ends {
     /// The outcome of [`END_AND_HOLDERS`].
     pub(crate) fn of(rows: &[PgRow]) -> Result<Self, sqlx::Error> {
-        let (sequence, fences) = rows.split_first().ok_or(sqlx::Error::RowNotFound)?;
-        let last = position(sequence.try_get::<Option<i64>, _>("drawn")?.unwrap_or(0))?;
+        let (end, fences) = rows.split_first().ok_or(sqlx::Error::RowNotFound)?;
+        // As long as nothing is open, positions behind the last event are those of appends that were given up.
+        let column = if fences.is_empty() { "last" } else { "drawn" };
+        let last = position(end.try_get::<Option<i64>, _>(column)?.unwrap_or(0))?;
         let mut head = Head::decided(last);
         for fence in fences {
             let after = position(fence.try_get("after")?)?;
@@ -111,7 +119,7 @@ impl Ends {
                 head.open_appends.push(open_append(fence, after)?);
             }
         }
-        Ok(Self { head, on_primary: !sequence.try_get::<bool, _>("follows")? })
+        Ok(Self { head, on_primary: !end.try_get::<bool, _>("follows")? })
     }
 }
 
@@ -147,19 +155,16 @@ fn open_append(fence: &PgRow, after: Position) -> Result<OpenAppend, sqlx::Error
 mod tests {
     use super::*;
 
-    /// The proof needs the steps in this order and apart, and numbers that `nextval` is done with.
+    /// The proof needs the steps in this order and apart, and an end that a crash can't take back.
     #[test]
-    fn g5_the_sequence_is_read_before_the_fences_and_never_from_its_row() {
+    fn g5_the_end_is_that_of_the_events_and_read_before_the_fences() {
         let statements: Vec<&str> = END_AND_FENCE.split(";\n").collect();
-        let [sequence, fence] = statements[..] else { panic!("{END_AND_FENCE}") };
-        assert!(sequence.contains("pg_sequence_last_value") && !sequence.contains("pg_locks"));
-        assert!(fence.contains("pg_locks") && !fence.contains("pg_sequence_last_value"));
+        let [end, fence] = statements[..] else { panic!("{END_AND_FENCE}") };
+        assert!(end.contains("max(position)") && !end.contains("pg_locks"));
+        assert!(fence.contains("pg_locks") && !fence.contains("position"));
         let statements: Vec<&str> = END_AND_HOLDERS.split(";\n").collect();
-        assert_eq!(statements[0], sequence);
-        assert!(statements.len() == 2 && !statements[1].contains("pg_sequence_last_value"));
+        assert!(statements.len() == 2 && !statements[1].contains("max(position)"));
         let trigger = include_str!("../migrations/0001_events_and_snapshots.sql");
-        for sql in [trigger, sequence] {
-            assert!(!sql.contains("FROM cqrs.events_position_seq"));
-        }
+        assert!(!trigger.contains("FROM cqrs.events_position_seq"));
     }
 }

@@ -5,7 +5,7 @@ use crate::version::Position;
 /// Where the log ends at a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// The last position that was drawn. Its event may not be committed yet, or never be.
+    /// The position of the last event; while appends are open, the last one drawn, whose event may never be committed.
     pub last: Position,
     /// Readers see everything up to here. What is missing up to [`last`](Self::last) waits for
     /// [`open_appends`](Self::open_appends).

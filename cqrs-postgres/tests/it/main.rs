@@ -9,7 +9,6 @@ mod durability;
 mod fence;
 mod group;
 mod head;
-mod interleavings;
 mod kinds;
 mod model;
 mod projecting;

@@ -7,7 +7,7 @@
 //! | [`Act::Insert`] | a row draws its position, and then meets the unique constraint `events_stream_key` |
 //! | [`Act::End`] | the outcome shows; a commit has flushed the log of the server before |
 //! | [`Act::Release`] | locks are released, which the server does after the outcome shows |
-//! | [`Look::Sequence`], [`Look::Fences`] | `visibility.rs`, `END_AND_FENCE`: `sequence.sql`, then `fence.sql` |
+//! | [`Look::End`], [`Look::Fences`] | `visibility.rs`, `END_AND_FENCE`: `end_of_log.sql`, then `fence.sql` |
 //! | [`Look::Rows`] | `log.rs`, `Page::take`: `read_log.sql` up to the bound, in a snapshot of its own |
 //! | [`Step::ReadsKnown`] | `log.rs`, `page`: `PostgresStore::complete_through` is read to before anything is asked |
 //! | [`Step::ReaderRestarts`] | the process of the reader goes on from its checkpoint, and knows no bound |
@@ -34,6 +34,9 @@ enum Act {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
+    /// The position of the last event.
+    End,
+    /// The last position drawn.
     Sequence,
     Fences,
     /// The snapshot of the rows, where it is taken before they are read.
@@ -59,8 +62,6 @@ struct Protocol {
     reader: &'static [Look],
     /// Whether what is read of the sequence is its record, ahead of the last number drawn, as its row shows for a moment.
     reads_record: bool,
-    /// Whether the bound is never beyond the last event that is committed.
-    ends_at_events: bool,
     /// The events of a page.
     limit: usize,
     rollbacks: u8,
@@ -71,14 +72,13 @@ struct Protocol {
 const WRITER: &[Act] =
     &[Act::Snapshot, Act::ReadSequence, Act::TakeFence, Act::Insert, Act::End, Act::Release];
 
-const READER: &[Look] = &[Look::Sequence, Look::Fences, Look::Rows];
+const READER: &[Look] = &[Look::End, Look::Fences, Look::Rows];
 
 const PROTOCOL: Protocol = Protocol {
     writers: &[(0, 2), (1, 1)],
     writer: WRITER,
     reader: READER,
     reads_record: false,
-    ends_at_events: false,
     limit: 10,
     rollbacks: 1,
     restarts: 0,
@@ -231,6 +231,10 @@ impl Protocol {
         let reader = &mut next.reader;
         reader.next += 1;
         match look {
+            Look::End => {
+                let seen = reader.snapshot.as_ref().unwrap_or(&state.events);
+                reader.end = Some(seen.iter().map(|row| row.position).max().unwrap_or(0));
+            }
             Look::Sequence => reader.end = Some(self.sequence(state)),
             Look::Fences => {
                 reader.lowest = state.writers.iter().filter_map(|writer| writer.fence).min();
@@ -239,14 +243,11 @@ impl Protocol {
             Look::Rows => {
                 let rows = reader.snapshot.take().unwrap_or_else(|| state.events.clone());
                 let last = rows.iter().map(|row| row.position).max().unwrap_or(0);
-                let mut bound = match (reader.end, reader.lowest) {
+                let bound = match (reader.end, reader.lowest) {
                     (Some(end), Some(lowest)) => end.min(lowest),
                     (Some(end), None) => end,
                     (None, _) => last,
                 };
-                if self.ends_at_events {
-                    bound = bound.min(last);
-                }
                 reader.known = reader.known.max(bound);
                 (reader.next, reader.end, reader.lowest) = (0, None, None);
                 reader.take(rows, bound, self.limit);
@@ -361,7 +362,8 @@ impl Model for Protocol {
         let is_over =
             |writer: &Writer| writer.has_ended && writer.fence.is_none() && writer.next > 0;
         let last = state.events.last().map_or(0, |row| row.position);
-        let end = if self.ends_at_events { last } else { state.drawn };
+        let ends_at_events = self.reader.contains(&Look::End);
+        let end = if ends_at_events { last } else { state.drawn };
         state.writers.iter().all(is_over)
             && state.reader.next == 0
             && state.reader.after >= end
@@ -394,19 +396,25 @@ fn g5_every_part_of_the_protocol_is_needed() {
     fails("the fence after the positions", &writer(after), is_skipped);
     let early: &[Act] = &[Act::Snapshot, ReadSequence, TakeFence, Insert, Release, End];
     fails("the fence released before the outcome shows", &writer(early), is_skipped);
-    let one_snapshot: &[Look] = &[Look::Snapshot, Look::Sequence, Look::Fences, Look::Rows];
+    let one_snapshot: &[Look] = &[Look::Snapshot, Look::End, Look::Fences, Look::Rows];
     fails("bound and rows in one statement", &reader(one_snapshot), is_skipped);
-    let fences_first: &[Look] = &[Look::Fences, Look::Sequence, Look::Rows];
-    fails("fences before the sequence", &reader(fences_first), is_skipped);
-    fails("a sequence that runs ahead", &Protocol { reads_record: true, ..PROTOCOL }, is_skipped);
-    fails("no look at the fences", &reader(&[Look::Sequence, Look::Rows]), is_skipped);
+    let fences_first: &[Look] = &[Look::Fences, Look::End, Look::Rows];
+    fails("fences before the end", &reader(fences_first), is_skipped);
+    let drawn: &[Look] = &[Look::Sequence, Look::Fences, Look::Rows];
+    fails(
+        "a sequence that runs ahead",
+        &Protocol { reads_record: true, ..reader(drawn) },
+        is_skipped,
+    );
+    fails("no look at the fences", &reader(&[Look::End, Look::Rows]), is_skipped);
 }
 
 /// A reader that outlives the server has passed positions that nobody was to have any more.
 #[test]
 fn g5_a_bound_beyond_the_last_event_does_not_outlive_a_crash() {
-    let lost = Protocol { crash: Crash::MayLoseSequence, ..PROTOCOL };
+    let safe = Protocol { crash: Crash::MayLoseSequence, ..PROTOCOL };
+    let drawn: &[Look] = &[Look::Sequence, Look::Fences, Look::Rows];
+    let lost = Protocol { reader: drawn, ..safe };
     fails("a bound at positions that were rolled back", &lost, "is skipped");
-    let safe = Protocol { ends_at_events: true, ..lost };
     holds("log, a crash of the server that takes back positions", &safe, 10_000);
 }

@@ -1,0 +1,4 @@
+-- The position of the last event, null before the first; the last position drawn; and whether this server only follows
+-- another.
+SELECT (SELECT max(position) FROM cqrs.events) AS last,
+    pg_catalog.pg_sequence_last_value('cqrs.events_position_seq') AS drawn, pg_catalog.pg_is_in_recovery() AS follows
