@@ -124,16 +124,12 @@ async fn run() {
     let Ok(place) = env::var(PLACE) else { return };
     let (mode, tills) = (env::var(MODE).unwrap(), env::var(TILLS).unwrap().parse().unwrap());
     let (cached, grouped) = (mode.contains("cached"), mode.contains("grouped"));
-    let store: Arc<dyn Store> = match place.strip_prefix("sqlite:") {
-        Some(path) => {
-            let options =
-                SqliteStore::options(path).busy_timeout(std::time::Duration::from_secs(60));
-            Arc::new(options.group_commit(grouped).open().await.unwrap())
-        }
-        None => {
-            let options = PostgresStore::options(place).group_commit(grouped);
-            Arc::new(options.connect().await.unwrap())
-        }
+    let store: Arc<dyn Store> = if let Some(path) = place.strip_prefix("sqlite:") {
+        let options = SqliteStore::options(path).busy_timeout(std::time::Duration::from_mins(1));
+        Arc::new(options.group_commit(grouped).open().await.unwrap())
+    } else {
+        let options = PostgresStore::options(place).group_commit(grouped);
+        Arc::new(options.connect().await.unwrap())
     };
     // All begin together: when the input ends.
     tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()))

@@ -157,8 +157,27 @@ pub enum DecodeReason {
         error: Box<UpcastError>,
     },
     /// The payload does not have the shape of the Rust type, or its upcaster does not make one of it.
-    #[error("its payload does not have the expected shape: {0}")]
+    #[error("its payload does not have the expected shape: {}", Brief(.0))]
     Payload(serde_json::Error),
+}
+
+/// An error of serde without the middle of what is long: it repeats what it did not expect, and that is a part of the
+/// event, of any length.
+pub(crate) struct Brief<'a>(pub(crate) &'a serde_json::Error);
+
+impl fmt::Display for Brief<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const KEPT: usize = 80;
+        let text = self.0.to_string();
+        let begin = text.char_indices().nth(KEPT).map(|(at, _)| at);
+        let end = text.char_indices().nth_back(KEPT).map(|(at, _)| at);
+        match (begin, end) {
+            (Some(begin), Some(end)) if begin < end => {
+                write!(formatter, "{} … {}", &text[..begin], &text[end..])
+            }
+            _ => formatter.write_str(&text),
+        }
+    }
 }
 
 /// The error for an event that is none of `known`.
@@ -200,5 +219,21 @@ impl fmt::Display for Known<'_> {
             }
             _ => write!(formatter, "; known are {names}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_do_not_repeat_all_that_is_in_an_event() {
+        let long = format!("{:?}", "é secret".repeat(100_000));
+        let error = serde_json::from_str::<u64>(&long).unwrap_err();
+        let text = Brief(&error).to_string();
+        assert!(text.starts_with("invalid type: string"), "{text}");
+        assert!(text.ends_with("column 900002") && text.chars().count() < 200, "{text}");
+        let short = serde_json::from_str::<u64>("\"a\"").unwrap_err();
+        assert_eq!(Brief(&short).to_string(), short.to_string());
     }
 }

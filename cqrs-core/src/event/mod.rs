@@ -16,6 +16,7 @@ pub use self::codec::{
     encode_struct, encode_unit, encode_variant,
 };
 pub use self::decoded::Decoded;
+pub(crate) use self::errors::Brief;
 pub use self::errors::{DecodeError, DecodeReason, EncodeError};
 pub use self::event_type::{EventType, UpcastStep};
 #[doc(hidden)]

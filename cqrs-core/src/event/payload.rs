@@ -28,9 +28,12 @@ impl Payload {
     /// When the text is not one JSON value, or one that no store could keep; see [`EncodeError`].
     pub fn from_json(text: impl Into<Box<str>>) -> Result<Self, EncodeError> {
         let text = text.into();
+        if text.len() > crate::limits::MAX_PAYLOAD_BYTES {
+            return Err(EncodeError::TooLarge { bytes: text.len() });
+        }
         let value: serde_json::Value = serde_json::from_str(&text).map_err(EncodeError::json)?;
         strict::check(&value)?;
-        Self::sized(text)
+        Ok(Self(text))
     }
 
     /// Takes text that a store wrote from a `Payload` before, without checking it again.

@@ -14,7 +14,7 @@ use crate::limits::MAX_PAYLOAD_DEPTH;
 /// Refuses values that have no faithful JSON form.
 pub(super) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), EncodeError> {
     value
-        .serialize(Check { at: &Path::Root, depth: 0, in_some: false })
+        .serialize(Check { at: &Path::Root, depth: 0, in_some: false, is_raw: false })
         .map_err(|Refusal(error)| *error)
 }
 
@@ -67,7 +67,12 @@ struct Check<'a> {
     depth: usize,
     /// Whether the value is that of a `Some`, which JSON writes as the value alone.
     in_some: bool,
+    /// Whether the value is the text of a [`RawValue`](serde_json::value::RawValue), which JSON writes as it is.
+    is_raw: bool,
 }
+
+/// How a `RawValue` shows itself to a serializer: as a struct of this name, with a field of the same name.
+const RAW: &str = "$serde_json::private::RawValue";
 
 impl<'a> Check<'a> {
     fn finite(self, finite: bool) -> Result<(), Refusal> {
@@ -78,6 +83,11 @@ impl<'a> Check<'a> {
     }
 
     fn text(self, text: &str) -> Result<(), Refusal> {
+        if self.is_raw {
+            let value: Result<serde_json::Value, _> = serde_json::from_str(text);
+            let value = value.map_err(|error| Refusal(Box::new(EncodeError::json(error))))?;
+            return value.serialize(Check { is_raw: false, ..self });
+        }
         if !text.contains('\0') {
             return Ok(());
         }
@@ -103,7 +113,7 @@ impl<'a> Check<'a> {
     /// An externally tagged variant is an object around its content.
     fn nested_twice(self) -> Result<Elements<'a>, Refusal> {
         let outer = self.nested()?;
-        Check { at: outer.at, depth: outer.depth, in_some: false }.nested()
+        Check { at: outer.at, depth: outer.depth, in_some: false, is_raw: false }.nested()
     }
 }
 
@@ -214,7 +224,7 @@ impl<'a> Serializer for Check<'a> {
         value: &T,
     ) -> Result<(), Refusal> {
         let inside = self.nested()?;
-        value.serialize(Check { at: inside.at, depth: inside.depth, in_some: false })
+        value.serialize(Check { at: inside.at, depth: inside.depth, in_some: false, is_raw: false })
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Elements<'a>, Refusal> {
@@ -271,21 +281,33 @@ impl Elements<'_> {
             at: &Path::Element(self.at, self.index),
             depth: self.depth,
             in_some: false,
+            is_raw: false,
         })?;
         self.index += 1;
         Ok(())
     }
 
     fn field<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), Refusal> {
+        if name == RAW {
+            // It stands for the text alone, without an object around it.
+            let depth = self.depth - 1;
+            return value.serialize(Check { at: self.at, depth, in_some: false, is_raw: true });
+        }
         value.serialize(Check {
             at: &Path::Field(self.at, name),
             depth: self.depth,
             in_some: false,
+            is_raw: false,
         })
     }
 
     fn entry<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), Refusal> {
-        value.serialize(Check { at: &Path::Entry(self.at), depth: self.depth, in_some: false })
+        value.serialize(Check {
+            at: &Path::Entry(self.at),
+            depth: self.depth,
+            in_some: false,
+            is_raw: false,
+        })
     }
 }
 
@@ -369,6 +391,25 @@ mod tests {
 
     fn refused<T: Serialize>(value: &T) -> String {
         check(value).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn g13_raw_json_is_held_to_the_same_limits() {
+        #[derive(Serialize)]
+        struct Wrapped {
+            raw: Box<serde_json::value::RawValue>,
+        }
+        let wrap = |json: &str| Wrapped {
+            raw: serde_json::value::RawValue::from_string(json.to_owned()).unwrap(),
+        };
+        let deep = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        for json in
+            [r#""a\u0000b""#, r#""\ud800""#, "1e999", &deep(100_000), &deep(MAX_PAYLOAD_DEPTH)]
+        {
+            assert!(check(&wrap(json)).is_err(), "{json:.20}");
+        }
+        check(&wrap(&deep(MAX_PAYLOAD_DEPTH - 1))).unwrap();
+        check(&wrap(r#"{"a": [1, "b"]}"#)).unwrap();
     }
 
     #[test]

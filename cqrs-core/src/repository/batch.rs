@@ -7,7 +7,7 @@ use super::job::{Decided, Done, Job};
 use super::load::{Loaded, catch_up, load};
 use crate::aggregate::Aggregate;
 use crate::command::Committed;
-use crate::error::{DispatchError, InvalidCommand, UnknownOutcome};
+use crate::error::{DispatchError, InvalidCommand, LoadError, UnknownOutcome};
 use crate::event::NewEvent;
 use crate::store::{Append, AppendError, Appended, StoreErrorKind};
 use crate::stream::StreamId;
@@ -80,18 +80,15 @@ impl<'a, A: Aggregate> Batch<'a, A> {
 
     /// Decides on commands and stores what comes of them. Returns those that are still to be carried out.
     async fn round(&mut self, mut jobs: Jobs<A>) -> Jobs<A> {
-        let mut working = match self.base.take() {
-            Some(loaded) => loaded,
-            None => match load::<A>(&*self.repository.store, self.stream.clone()).await {
-                Ok(loaded) => loaded,
-                Err(error) => {
-                    // It is the first one's; the others find out for themselves.
-                    if !jobs.is_empty() {
-                        jobs.remove(0).finish(Done::Failed(error.into_dispatch()));
-                    }
-                    return jobs;
+        let mut working = match self.loaded().await {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                // It is the first one's; the others find out for themselves.
+                if !jobs.is_empty() {
+                    jobs.remove(0).finish(Done::Failed(error.into_dispatch()));
                 }
-            },
+                return jobs;
+            }
         };
         let before = A::cache().map(|cached| working.copied(cached.copy(&working.state)));
         let expected = working.version;
@@ -186,6 +183,13 @@ impl<'a, A: Aggregate> Batch<'a, A> {
                 self.may_be_stale = false;
                 jobs
             }
+        }
+    }
+
+    async fn loaded(&mut self) -> Result<Loaded<A>, LoadError> {
+        match self.base.take() {
+            Some(loaded) => Ok(loaded),
+            None => load(&*self.repository.store, self.stream.clone()).await,
         }
     }
 

@@ -13,7 +13,7 @@ pub use self::draft::Draft;
 pub use self::step::Step;
 #[doc(hidden)]
 pub use self::step::{downcast, run};
-use crate::event::{Decoded, RecordedEvent};
+use crate::event::{Brief, Decoded, RecordedEvent};
 use crate::store::BoxError;
 
 /// The shape of an earlier version, which knows what becomes of it in the next. Derive it, and write `From` or `TryFrom`.
@@ -77,7 +77,7 @@ pub enum UpcastError {
     #[error("it is no object and has no fields; use `read` and `write`")]
     NotAnObject,
     /// The value of a field does not have the shape the step expects, or has no JSON form.
-    #[error("field `{field}`: {error}")]
+    #[error("field `{field}`: {}", Brief(error))]
     Field {
         /// Where in the payload.
         field: String,
@@ -85,7 +85,7 @@ pub enum UpcastError {
         error: serde_json::Error,
     },
     /// The payload does not have the shape the step expects, or has no JSON form.
-    #[error("{0}")]
+    #[error("{}", Brief(.0))]
     Json(serde_json::Error),
     /// A conversion refuses the value of a field.
     #[error("field `{field}`: {reason}")]

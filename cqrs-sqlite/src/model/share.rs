@@ -164,7 +164,7 @@ impl Stored {
             let is_taken = leases.iter().any(|lease| lease.slot == slot.lease.slot);
             let is_free = slot.owner.is_none() || slot.until <= now;
             if leases.len() < most && !is_taken && is_free {
-                slot.lease.token += 1;
+                slot.lease.token = slot.lease.token.wrapping_add(1);
                 (slot.owner, slot.until, slot.heard) = (Some(member.id), until, now);
                 slot.error = member.error.map(ToOwned::to_owned);
                 leases.push(slot.lease);
