@@ -1,5 +1,7 @@
 //! What holds for all derives, whatever they are given.
 
+mod fuzz;
+
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::quote;
 use syn::DeriveInput;

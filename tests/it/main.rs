@@ -4,10 +4,13 @@
 
 mod bank;
 mod bus;
+mod document;
 mod domain;
 mod evolution;
 mod examples;
 mod guarantees;
+mod hostile;
+mod known_defects;
 mod lanes;
 mod layers;
 mod modes;
