@@ -74,7 +74,8 @@ pub struct Committed {
     pub stream: StreamId,
     /// The version of the stream after the command.
     pub version: Version,
-    /// The position of the last event of the stream after the command; a view that has come this far shows it.
+    /// A view that has come this far shows what the command did. It is the position of its last event, or, where commands
+    /// were stored together, of the last event of all of them.
     pub position: Position,
     /// How many events the command led to.
     pub events: usize,

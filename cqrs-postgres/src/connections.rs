@@ -11,7 +11,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Error, Execute, Executor, PgPool, Postgres};
 use tokio::time::{Instant, timeout};
 
-use crate::error::{Failure, classify, store_error};
+use crate::error::{Failure, classify, no_session, store_error};
 
 /// How long a statement may take unless set.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -78,7 +78,7 @@ impl Connections {
                     self.patience(),
                 ),
             ),
-            error => store_error("connecting", error),
+            error => no_session("connecting", error),
         }
     }
 

@@ -74,6 +74,8 @@ fn classify_code(code: &str, constraint: &str) -> Failure {
         "55P03" | "57014" => Failure::Final(Busy),
         // disk full; out of memory, too many connections, and other limits that others may be at
         "53100" => Failure::Final(Unavailable),
+        // files of the server can't be read or written
+        _ if code.starts_with("58") => Failure::Final(Unavailable),
         _ if code.starts_with("53") => Failure::Final(Busy),
         // check violation, text that is not JSON, text the encoding of the database lacks, row or index entry too large
         "23514" | "22P02" | "22P05" | "22021" | "54000" => Failure::Final(InvalidInput),
@@ -114,6 +116,15 @@ fn advice(error: &Error) -> &'static str {
     }
 }
 
+/// The error where no session could be had. A server that can't begin one, as on a full disk, says so in many ways: some
+/// other time it can.
+pub(crate) fn no_session(doing: &str, error: Error) -> StoreError {
+    if classify(&error) == Failure::Final(StoreErrorKind::Other) {
+        return StoreError::new(StoreErrorKind::Unavailable, doing).caused_by(error);
+    }
+    store_error(doing, error)
+}
+
 /// The error for a statement that failed while `doing` something, and had no effect.
 pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
     let kind = match classify(&error) {
@@ -150,6 +161,7 @@ mod tests {
             ("23505", "events_pkey", Failure::Final(Other)),
             ("57014", "", Failure::Final(Busy)),
             ("53100", "", Failure::Final(Unavailable)),
+            ("58030", "", Failure::Final(Unavailable)),
             ("53200", "", Failure::Final(Busy)),
             ("53300", "", Failure::Final(Busy)),
             ("25006", "", Failure::Demoted),

@@ -39,17 +39,20 @@ pub(crate) fn conflict(command: &'static str) {
 pub(super) struct Watch {
     kind: Kind,
     name: &'static str,
-    began: Instant,
+    /// Nothing where nobody wants to know how long it takes: asking for the time is a good part of a dispatch.
+    began: Option<Instant>,
 }
 
 impl Watch {
     pub(super) fn start(kind: Kind, name: &'static str) -> Self {
-        Self { kind, name, began: Instant::now() }
+        let is_wanted = cfg!(feature = "metrics") || tracing::enabled!(tracing::Level::DEBUG);
+        Self { kind, name, began: is_wanted.then(Instant::now) }
     }
 
     /// The dispatch is over; `error` is the kind of error it ended with.
     pub(super) fn stop(self, error: Option<&'static str>) {
-        let took = self.began.elapsed();
+        let Some(began) = self.began else { return };
+        let took = began.elapsed();
         match error {
             None => tracing::debug!(?took, "done"),
             Some(error) => tracing::debug!(?took, error, "failed"),

@@ -21,5 +21,6 @@ mod schema;
 mod secrets;
 mod support;
 mod tls;
+mod undone;
 mod versions;
 mod views;

@@ -150,7 +150,7 @@ impl Flawed {
                 event.payload = Payload::from_stored(text);
             }
             Flaw::TypesAreTrimmed => {
-                event.event_type = event.event_type.trim_end().to_owned().into()
+                event.event_type = event.event_type.trim_end().to_owned().into();
             }
             Flaw::EmptyTextsAreNone => {
                 details.actor = details.actor.take().filter(|actor| !actor.is_empty());
