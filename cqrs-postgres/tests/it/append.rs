@@ -52,32 +52,33 @@ async fn g1_g6_ten_thousand_events_are_stored_by_one_append_in_order() {
 #[tokio::test]
 async fn g6_the_plan_draws_positions_from_rows_in_order() {
     let (store, _database) = store("plan").await;
-    let statement = include_str!("../../sql/append.sql");
-    let arguments = "('a', '1', 0, array['t'], array[1], array['{}'], array[gen_random_uuid()], \
-                     array[gen_random_uuid()], array[gen_random_uuid()], array[null]::text[])";
-    let mut connection = store.pool().acquire().await.unwrap();
-    let prepare = format!("PREPARE append AS {statement}");
-    let prepare = sqlx::raw_sql(sqlx::AssertSqlSafe(prepare));
-    prepare.execute(&mut *connection).await.unwrap();
-    let mut plans = Vec::new();
-    for mode in ["force_custom_plan", "force_generic_plan"] {
-        let explain = format!(
-            "SET plan_cache_mode = {mode}; SET enable_nestloop = off; \
-             EXPLAIN (VERBOSE, COSTS OFF) EXECUTE append {arguments}"
-        );
-        let explain = sqlx::raw_sql(sqlx::AssertSqlSafe(explain));
-        let rows = explain.fetch_all(&mut *connection).await.unwrap();
-        let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-        plans.push(lines);
-    }
-    for plan in plans {
-        let line = |text: &str| plan.iter().position(|line| line.contains(text));
-        let text = plan.join("\n");
-        // A node above the subquery draws; what is below it is ordered before that.
-        let drawn = line("nextval(").expect(&text);
-        let subquery = line("Subquery Scan").expect(&text);
-        assert_eq!(drawn, subquery + 1, "{text}");
-        assert_eq!(text.matches("nextval(").count(), 1, "{text}");
+    let columns = "array['t'], array[1], array['{}'], array[gen_random_uuid()], array[gen_random_uuid()], \
+                   array[gen_random_uuid()], array[null]::text[]";
+    let statements = [
+        (include_str!("../../sql/append.sql"), "'a', '1', 0"),
+        (include_str!("../../sql/append_many.sql"), "array['a'], array['1'], array[0], array[1]"),
+    ];
+    for (statement, first) in statements {
+        let mut connection = store.pool().acquire().await.unwrap();
+        let prepare = format!("DEALLOCATE ALL; PREPARE append AS {statement}");
+        let prepare = sqlx::raw_sql(sqlx::AssertSqlSafe(prepare));
+        prepare.execute(&mut *connection).await.unwrap();
+        for mode in ["force_custom_plan", "force_generic_plan"] {
+            let explain = format!(
+                "SET plan_cache_mode = {mode}; SET enable_nestloop = off; \
+                 EXPLAIN (VERBOSE, COSTS OFF) EXECUTE append ({first}, {columns})"
+            );
+            let explain = sqlx::raw_sql(sqlx::AssertSqlSafe(explain));
+            let rows = explain.fetch_all(&mut *connection).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+            let line = |text: &str| plan.iter().position(|line| line.contains(text));
+            let text = plan.join("\n");
+            // A node above the subquery draws; what is below it is ordered before that.
+            let drawn = line("nextval(").expect(&text);
+            let subquery = line("Subquery Scan").expect(&text);
+            assert_eq!(drawn, subquery + 1, "{text}");
+            assert_eq!(text.matches("nextval(").count(), 1, "{text}");
+        }
     }
 }
 
