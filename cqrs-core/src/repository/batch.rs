@@ -248,8 +248,14 @@ impl<'a, A: Aggregate> Batch<'a, A> {
         }
     }
 
+    /// Makes sure that an aggregate that was kept is that of the stream.
+    pub(super) async fn refresh(&mut self) {
+        self.may_be_stale = false;
+        self.catch_up().await;
+    }
+
     /// Reads what others have appended to an aggregate that is kept.
-    pub(super) async fn catch_up(&mut self) {
+    async fn catch_up(&mut self) {
         if let Some(base) = &mut self.base
             && catch_up(&*self.repository.store, base).await.is_err()
         {

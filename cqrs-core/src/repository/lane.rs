@@ -141,7 +141,7 @@ impl<A: Aggregate> Turn<A> {
         let mut batch = Batch::new(&self.repository, &self.lane.stream, kept);
         if rest.is_some() {
             // Others have used the time, most likely.
-            batch.catch_up().await;
+            batch.refresh().await;
         }
         batch.carry_out(jobs).await;
         let (met_rivals, took) = (batch.met_rivals, batch.append_took);

@@ -164,6 +164,7 @@ impl Stored {
             let is_taken = leases.iter().any(|lease| lease.slot == slot.lease.slot);
             let is_free = slot.owner.is_none() || slot.until <= now;
             if leases.len() < most && !is_taken && is_free {
+                // Tokens are only compared: one that was edited to be the last there is has one after it, too.
                 slot.lease.token = slot.lease.token.wrapping_add(1);
                 (slot.owner, slot.until, slot.heard) = (Some(member.id), until, now);
                 slot.error = member.error.map(ToOwned::to_owned);
