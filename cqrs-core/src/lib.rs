@@ -57,7 +57,8 @@ pub use self::schema::{Catalogue, Clashes, DryRun, RewriteError};
 pub use self::store::{
     Append, AppendError, Appended, BoxError, Conflict, EventRow, EventRows, EventStore, Gather,
     GatherLimits, Group, Head, InvalidAppend, LogFilter, LogPage, MemoryStore, News, NewsBoard,
-    OpenAppend, Pending, Snapshot, SnapshotStore, Store, StoreError, StoreErrorKind,
+    OpenAppend, Pending, Snapshot, SnapshotStore, Store, StoreError, StoreErrorKind, Turn,
+    is_end_of_stream,
 };
 pub use self::stream::{InvalidStreamId, StreamId};
 pub use self::subscription::{FollowError, Subscription, TypedSubscription, Unknown};

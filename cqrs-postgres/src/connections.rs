@@ -125,7 +125,7 @@ impl Connections {
         doing: &str,
         statement: impl Fn() -> Q,
         begin: impl Fn() -> T,
-        take: impl Fn(&mut T, &PgRow) -> Result<(), StoreError>,
+        mut take: impl FnMut(&mut T, &PgRow) -> Result<(), StoreError>,
     ) -> Result<T, StoreError>
     where
         Q: Execute<'q, Postgres> + 'q,

@@ -113,18 +113,17 @@ impl Page<'_> {
                 .bind(names(self.filter.event_types()))
                 .bind(saturate(share))
         };
+        let begin = || EventRows::of_any().room(FULL_PAGE_BYTES - self.bytes);
         let connections = self.store.connections();
-        let mut events = connections.read(DOING, statement, EventRows::of_any, rows::take).await?;
-        let found = events.len();
-        events.keep_bytes(FULL_PAGE_BYTES - self.bytes);
+        let mut events = connections.read(DOING, statement, begin, rows::take).await?;
         self.fill(&mut events).await?;
-        let taken = events.len();
+        let ends_here = events.is_cut() || events.len() == limit;
         for event in events.into_events() {
             self.bytes += event.payload.len();
             self.events.push(event);
         }
         self.through = match self.events.last() {
-            Some(last) if taken < found || taken == limit => last.position,
+            Some(last) if ends_here => last.position,
             _ => end,
         };
         Ok(())

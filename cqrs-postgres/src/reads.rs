@@ -1,23 +1,25 @@
 //! Reads of streams that arrive while others are under way, in one statement.
 
 use async_trait::async_trait;
+use cqrs_core::limits::FULL_PAGE_BYTES;
 use cqrs_core::{
-    GatherLimits, Group, Pending, RecordedEvent, StoreError, StoreErrorKind, StreamId, Version,
+    EventRows, GatherLimits, Group, Pending, RecordedEvent, StoreError, StoreErrorKind, StreamId,
+    Version,
 };
 use futures_util::future::join_all;
-use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::connections::Connections;
+use crate::error::store_error;
 use crate::read;
-use crate::rows::{events_of, saturate};
+use crate::rows::{self, saturate};
 
 /// How much is read at once. A stream counts as one event, because most that are read for a command are short.
 pub(crate) const LIMITS: GatherLimits =
     GatherLimits { in_flight: 2, events: 256, bytes: usize::MAX, waiting: 10_000 };
 
 /// So many events of a stream are read together with others; the rest of a longer one by itself.
-const EACH: usize = 32;
+pub(crate) const EACH: usize = 32;
 
 /// What reads the streams of a store.
 pub(crate) struct Reads(pub(crate) Connections);
@@ -61,7 +63,7 @@ impl Group for Reads {
                 let mut longer = Vec::new();
                 for (read, page) in reads.into_iter().zip(pages) {
                     match page {
-                        Some(page) => read.finish(page),
+                        Some(page) => read.finish(Ok(page)),
                         None => longer.push(read),
                     }
                 }
@@ -83,37 +85,49 @@ impl Reads {
         join_all(each).await;
     }
 
-    /// The events of each, in order; `None` where there may be more of them.
+    /// The events of each, in order; `None` where there may be more of them. All together are as large as a page.
     async fn together(
         &self,
         reads: &[Pending<Self>],
-    ) -> Result<Vec<Option<<Self as Group>::Answer>>, StoreError> {
+    ) -> Result<Vec<Option<Vec<RecordedEvent>>>, StoreError> {
         let categories: Vec<&str> = reads.iter().map(|read| read.job().stream.category()).collect();
         let keys: Vec<&str> = reads.iter().map(|read| read.job().stream.key()).collect();
         let after: Vec<i64> = reads.iter().map(|read| saturate(read.job().after.get())).collect();
-        let rows = self.0.fetch("reading streams", || {
+        let statement = || {
             sqlx::query(include_str!("../sql/read_streams.sql"))
                 .bind(&categories[..])
                 .bind(&keys[..])
                 .bind(&after[..])
                 .bind(saturate(EACH))
-        });
-        let rows = rows.await?;
-        let mut rest = &rows[..];
-        let mut pages = Vec::with_capacity(reads.len());
-        for (number, read) in (1..).zip(reads) {
-            let own = rest.iter().take_while(|row| is_of(row, number)).count();
-            let (page, behind) = rest.split_at(own);
-            rest = behind;
-            let Read { stream, limit, .. } = read.job();
-            let is_whole = own < EACH || own >= *limit;
-            pages.push(is_whole.then(|| events_of(stream, &page[..own.min(*limit)])));
-        }
-        Ok(pages)
+        };
+        let take = |(pages, room): &mut (Vec<EventRows>, usize), row: &PgRow| {
+            // Rows come in the order of the reads.
+            let number = number(row)?;
+            for read in reads.iter().take(number).skip(pages.len()) {
+                *room = room.saturating_sub(pages.last().map_or(0, EventRows::bytes));
+                pages.push(EventRows::of(read.job().stream.clone()).room(*room));
+            }
+            pages.last_mut().map_or(Ok(()), |page| rows::take(page, row))
+        };
+        let begin = || (Vec::with_capacity(reads.len()), FULL_PAGE_BYTES);
+        let (pages, _) = self.0.read("reading streams", statement, begin, take).await?;
+        let mut pages = pages.into_iter();
+        let page_of = |read: &Pending<Self>| {
+            let Some(page) = pages.next() else { return Some(Vec::new()) };
+            let limit = read.job().limit;
+            let is_whole = !page.is_cut() && (page.len() < EACH || page.len() >= limit);
+            is_whole.then(|| {
+                let mut events = page.into_events();
+                events.truncate(limit);
+                events
+            })
+        };
+        Ok(reads.iter().map(page_of).collect())
     }
 }
 
-/// Whether a row belongs to this read.
-fn is_of(row: &PgRow, number: i64) -> bool {
-    row.try_get(10).is_ok_and(|of: i64| of == number)
+/// The number of the read that a row belongs to, from 1.
+fn number(row: &PgRow) -> Result<usize, StoreError> {
+    let number = rows::number(row, 10).map_err(|error| store_error("reading streams", error))?;
+    Ok(usize::try_from(number).unwrap_or(usize::MAX))
 }

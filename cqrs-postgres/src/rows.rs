@@ -31,24 +31,20 @@ mod column {
 /// Between 1970, where `SystemTime` begins to count, and 2000, where Postgres does.
 const FROM_1970_TO_2000: Duration = Duration::from_hours(24 * 10_957);
 
-/// Adds the event in a row.
+/// Adds the event in a row, if there is room for it.
 pub(crate) fn take(events: &mut EventRows, row: &PgRow) -> Result<(), StoreError> {
-    let event = event(row, events.stream().is_none());
-    event.and_then(|event| events.push(event)).map_err(|error| corrupt(row, events.stream(), error))
+    let said = said(row, events.stream().is_none());
+    said.and_then(|said| events.push(said)).map_err(|error| corrupt(row, events.stream(), error))
 }
 
-/// The events in these rows, all of one stream.
-pub(crate) fn events_of(
-    stream: &StreamId,
-    rows: &[PgRow],
-) -> Result<Vec<RecordedEvent>, StoreError> {
-    let mut events = EventRows::of(stream.clone());
-    rows.iter().try_for_each(|row| take(&mut events, row))?;
-    Ok(events.into_events())
+/// The event in a row.
+pub(crate) fn event(events: &mut EventRows, row: &PgRow) -> Result<RecordedEvent, StoreError> {
+    let said = said(row, events.stream().is_none());
+    said.and_then(|said| events.event(said)).map_err(|error| corrupt(row, events.stream(), error))
 }
 
 /// What a row says; one that names its stream tells how large a payload is that it leaves out.
-fn event(row: &PgRow, names_stream: bool) -> Result<EventRow<'_>, BoxError> {
+fn said(row: &PgRow, names_stream: bool) -> Result<EventRow<'_>, BoxError> {
     let payload = text(row, column::PAYLOAD)?;
     let name = |column| Ok::<_, BoxError>(text(row, column)?.ok_or("its stream has no name")?);
     Ok(EventRow {

@@ -1,9 +1,10 @@
 //! Snapshots, and the events that go with them.
 
-use cqrs_core::{RecordedEvent, Snapshot, StoreError, StoreErrorKind, StreamId};
+use cqrs_core::{EventRows, RecordedEvent, Snapshot, StoreError, StoreErrorKind, StreamId};
+use sqlx::postgres::PgRow;
 
 use crate::error::store_error;
-use crate::rows::{events_of, is_snapshot, saturate, snapshot_parts};
+use crate::rows::{self, is_snapshot, saturate, snapshot_parts};
 use crate::store::PostgresStore;
 
 pub(crate) async fn read(
@@ -12,26 +13,28 @@ pub(crate) async fn read(
     fingerprint: u64,
     limit: usize,
 ) -> Result<(Option<Snapshot>, Vec<RecordedEvent>), StoreError> {
-    let rows = store.connections().fetch("reading a snapshot", || {
+    let statement = || {
         sqlx::query(include_str!("../sql/read_from_snapshot.sql"))
             .bind(stream.category())
             .bind(stream.key())
             .bind(fingerprint.cast_signed())
             .bind(saturate(limit))
-    });
-    let mut rows = rows.await?;
-    // SQL leaves the order of the two halves open; that of the events within theirs holds.
-    let snapshot = match rows.iter().position(is_snapshot) {
-        None => None,
-        Some(at) => {
-            let row = rows.remove(at);
-            let (version, event_id, state) = snapshot_parts(&row).map_err(|error| {
-                store_error(&format!("reading the snapshot of stream `{stream}`"), error)
-            })?;
-            Some(Snapshot { version, event_id, fingerprint, state })
-        }
     };
-    Ok((snapshot, events_of(stream, &rows)?))
+    // SQL leaves the order of the two halves open; that of the events within theirs holds.
+    let take = |(snapshot, events): &mut (Option<Snapshot>, EventRows), row: &PgRow| {
+        if !is_snapshot(row) {
+            return rows::take(events, row);
+        }
+        let (version, event_id, state) = snapshot_parts(row).map_err(|error| {
+            store_error(&format!("reading the snapshot of stream `{stream}`"), error)
+        })?;
+        *snapshot = Some(Snapshot { version, event_id, fingerprint, state });
+        Ok(())
+    };
+    let begin = || (None, EventRows::of(stream.clone()));
+    let read = store.connections().read("reading a snapshot", statement, begin, take);
+    let (snapshot, events) = read.await?;
+    Ok((snapshot, events.into_events()))
 }
 
 pub(crate) async fn save(

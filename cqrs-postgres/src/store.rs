@@ -1,6 +1,7 @@
 //! The store and its connections.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,6 +9,7 @@ use async_trait::async_trait;
 use cqrs_core::{
     Append, AppendError, Appended, EventId, EventStore, Gather, Head, LogFilter, LogPage, News,
     Position, RecordedEvent, Snapshot, SnapshotStore, StoreError, StreamId, Version,
+    is_end_of_stream,
 };
 use sqlx::{PgPool, PgTransaction};
 
@@ -165,6 +167,31 @@ impl EventStore for PostgresStore {
     ) -> Result<Vec<RecordedEvent>, StoreError> {
         let read = Read { stream: stream.clone(), after, limit };
         self.inner.reads.carry_out(&read).await
+    }
+
+    async fn replay(
+        &self,
+        stream: &StreamId,
+        mut after: Version,
+        take: &mut (dyn FnMut(RecordedEvent) -> ControlFlow<()> + Send),
+    ) -> Result<(), StoreError> {
+        // Whoever reads while others do begins together with them; most streams are no longer than that.
+        let turn = self.inner.reads.turn();
+        if turn.is_none() {
+            let (stream, limit) = (stream.clone(), reads::EACH);
+            let page = self.inner.reads.carry_out(&Read { stream, after, limit }).await?;
+            let is_end = is_end_of_stream(&page, limit);
+            for event in page {
+                after = event.version;
+                if take(event).is_break() {
+                    return Ok(());
+                }
+            }
+            if is_end {
+                return Ok(());
+            }
+        }
+        read::replay(self.connections(), stream, after, take).await
     }
 
     /// Reads from the primary only; a replica is [`Unavailable`](cqrs_core::StoreErrorKind::Unavailable). A page has at

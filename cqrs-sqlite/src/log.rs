@@ -91,18 +91,16 @@ impl Page<'_> {
             .bind(&self.event_types)
             .bind(rows::limit(share))
             .fetch(self.readers);
-        let mut events = EventRows::of_any();
+        let mut events = EventRows::of_any().room(FULL_PAGE_BYTES - self.bytes);
         rows::take_all(&mut events, found, |failed| self.failed(failed)).await?;
-        let found = events.len();
-        events.keep_bytes(FULL_PAGE_BYTES - self.bytes);
         self.fill(&mut events).await?;
-        let taken = events.len();
+        let ends_here = events.is_cut() || events.len() == limit;
         for event in events.into_events() {
             self.bytes += event.payload.len();
             self.events.push(event);
         }
         self.through = match self.events.last() {
-            Some(last) if taken < found || taken == limit => last.position,
+            Some(last) if ends_here => last.position,
             _ => end,
         };
         Ok(())

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use cqrs_core::{
-    BoxError, EventId, EventRow, EventRows, NewEvent, Position, StoreError, StoreErrorKind,
-    StreamId, Version,
+    BoxError, EventId, EventRow, EventRows, NewEvent, Position, RecordedEvent, StoreError,
+    StoreErrorKind, StreamId, Version,
 };
 use futures_util::{TryStream, TryStreamExt as _};
 use sqlx::Row;
@@ -76,7 +76,7 @@ pub(crate) mod column {
     pub(super) const BYTES: usize = 12;
 }
 
-/// Adds the events of all rows, each as it comes: they are never in memory together.
+/// Adds the events of all rows for which there is room, each as it comes: they are never in memory together.
 pub(crate) async fn take_all(
     events: &mut EventRows,
     mut rows: impl TryStream<Ok = SqliteRow, Error = sqlx::Error> + Unpin,
@@ -84,8 +84,8 @@ pub(crate) async fn take_all(
 ) -> Result<(), StoreError> {
     loop {
         match rows.try_next().await {
-            Ok(Some(row)) => take(events, &row)?,
-            Ok(None) => return Ok(()),
+            Ok(Some(row)) if !events.is_cut() => take(events, &row)?,
+            Ok(_) => return Ok(()),
             Err(error) => return Err(failed(error)),
         }
     }
@@ -93,13 +93,20 @@ pub(crate) async fn take_all(
 
 /// Adds the event of a row.
 pub(crate) fn take(events: &mut EventRows, row: &SqliteRow) -> Result<(), StoreError> {
-    let event = event(row, events.stream().is_none());
-    let pushed = event.and_then(|event| events.push(event));
+    let said = said(row, events.stream().is_none());
+    let pushed = said.and_then(|said| events.push(said));
     pushed.map_err(|why| not_an_event(row, events.stream(), why))
 }
 
+/// The event of a row.
+pub(crate) fn event(events: &mut EventRows, row: &SqliteRow) -> Result<RecordedEvent, StoreError> {
+    let said = said(row, events.stream().is_none());
+    let event = said.and_then(|said| events.event(said));
+    event.map_err(|why| not_an_event(row, events.stream(), why))
+}
+
 /// What a row says; one that names its stream tells how large a payload is that it leaves out.
-fn event(row: &SqliteRow, names_stream: bool) -> Result<EventRow<'_>, BoxError> {
+fn said(row: &SqliteRow, names_stream: bool) -> Result<EventRow<'_>, BoxError> {
     let payload: Option<&str> = row.try_get(column::PAYLOAD)?;
     let millis = u64::try_from(row.try_get::<i64, _>(column::RECORDED_AT)?)?;
     let recorded_at = UNIX_EPOCH.checked_add(Duration::from_millis(millis));

@@ -4,6 +4,7 @@ use cqrs_core::{
     BoxError, EventId, EventRows, Payload, RecordedEvent, Snapshot, StoreError, StoreErrorKind,
     StreamId, Version,
 };
+use futures_util::TryStreamExt as _;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, query};
 
@@ -16,22 +17,21 @@ pub(crate) async fn read_from_snapshot(
     fingerprint: u64,
     limit: usize,
 ) -> Result<(Option<Snapshot>, Vec<RecordedEvent>), StoreError> {
-    let found = query(include_str!("../sql/read_from_snapshot.sql"))
+    let mut found = query(include_str!("../sql/read_from_snapshot.sql"))
         .bind(stream.category())
         .bind(stream.key())
         .bind(fingerprint.cast_signed())
         .bind(rows::limit(limit))
-        .fetch_all(readers)
-        .await
-        .map_err(|failed| error::failed(&format!("reading stream `{stream}`"), failed))?;
+        .fetch(readers);
+    let failed = |failed| error::failed(&format!("reading stream `{stream}`"), failed);
     let mut snapshot = None;
     let mut events = EventRows::of(stream.clone());
-    for row in &found {
+    while let Some(row) = found.try_next().await.map_err(failed)? {
         // Only the row of the snapshot has no position.
         if let Ok(None) = row.try_get::<Option<i64>, _>(column::POSITION) {
-            snapshot = Some(decode(row, fingerprint).map_err(|why| not_a_snapshot(stream, why))?);
+            snapshot = Some(decode(&row, fingerprint).map_err(|why| not_a_snapshot(stream, why))?);
         } else {
-            rows::take(&mut events, row)?;
+            rows::take(&mut events, &row)?;
         }
     }
     Ok((snapshot, events.into_events()))

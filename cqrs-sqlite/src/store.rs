@@ -1,6 +1,7 @@
 //! The store: opening, closing, and the ports.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -284,6 +285,15 @@ impl EventStore for SqliteStore {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
         read::read_stream(&self.readers, stream, after, limit).await
+    }
+
+    async fn replay(
+        &self,
+        stream: &StreamId,
+        after: Version,
+        take: &mut (dyn FnMut(RecordedEvent) -> ControlFlow<()> + Send),
+    ) -> Result<(), StoreError> {
+        read::replay(&self.readers, stream, after, take).await
     }
 
     /// A page has at most 10 000 events.

@@ -187,6 +187,30 @@ async fn commands_that_arrive_meanwhile_share_an_append_and_build_on_each_other(
 }
 
 #[tokio::test]
+async fn a_busy_aggregate_does_not_hold_up_others() {
+    let store = Watched::new(0);
+    let bus = bus(store.clone());
+    let send = |stock: String, pieces| {
+        let sent = bus.send(Take { stock, pieces });
+        tokio::spawn(async move { sent.await })
+    };
+    let busy: Vec<_> = (0..90).map(|_| send("s".into(), 1)).collect();
+    settle().await;
+    let others: Vec<_> = (0..3).map(|number| send(number.to_string(), 1)).collect();
+    settle().await;
+    // One append of the busy one, and one of each of the others: whatever waits there, they are in the next four.
+    store.lets.add_permits(4);
+    for other in others {
+        assert_eq!(other.await.unwrap().unwrap().version.get(), 1);
+    }
+    store.lets.add_permits(90);
+    for sent in busy {
+        sent.await.unwrap().unwrap();
+    }
+    assert_eq!(bus.load::<Stock>("s").await.unwrap().version.get(), 90);
+}
+
+#[tokio::test]
 async fn g2_after_a_conflict_all_are_decided_on_again() {
     let store = Watched::new(0);
     let bus = bus(store.clone());

@@ -13,6 +13,7 @@ mod hostile;
 mod keyed;
 mod known_defects;
 mod lanes;
+mod large;
 mod layers;
 mod modes;
 mod page;

@@ -53,20 +53,33 @@ pub trait CommandHandler<C: Command>: Send + Sync + 'static {
 pub struct CommandContext {
     bus: Bus,
     context: DispatchContext,
+    steps: Arc<Steps>,
+}
+
+/// What a handler has done so far.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
     /// Whether something that was sent has been carried out, or may have been.
-    sent: Arc<AtomicBool>,
+    sent: AtomicBool,
     /// Whether a step was given a key that no other dispatch of the command has.
-    unkeyed: Arc<AtomicBool>,
+    unkeyed: AtomicBool,
+}
+
+impl Steps {
+    /// Something that was sent has been carried out, or may have been.
+    pub(super) fn has_sent(&self) {
+        self.sent.store(true, Ordering::Relaxed);
+    }
 }
 
 impl CommandContext {
     pub(super) fn new(bus: Bus, context: DispatchContext) -> Self {
-        Self { bus, context, sent: Arc::default(), unkeyed: Arc::default() }
+        Self { bus, context, steps: Arc::default() }
     }
 
     /// Sends another command, caused by this one.
     pub fn send<C: Command>(&self, command: C) -> SendCommand<C> {
-        self.bus.send(command).within(self.context.follow_up(), self.sent.clone())
+        self.bus.send(command).within(self.context.follow_up(), self.steps.clone())
     }
 
     /// Asks a query, caused by this command.
@@ -82,18 +95,18 @@ impl CommandContext {
         if let Some(key) = self.context.key() {
             return format!("{key}/{step}");
         }
-        self.unkeyed.store(true, Ordering::Relaxed);
+        self.steps.unkeyed.store(true, Ordering::Relaxed);
         format!("{}/{step}", self.context.id())
     }
 
     /// Whether sending the command again would repeat steps that have keys now.
     pub(super) fn is_unkeyed(&self) -> bool {
-        self.unkeyed.load(Ordering::Relaxed)
+        self.steps.unkeyed.load(Ordering::Relaxed)
     }
 
     /// Whether something that was sent has been carried out, or may have been.
     pub(super) fn has_sent(&self) -> bool {
-        self.sent.load(Ordering::Relaxed)
+        self.steps.sent.load(Ordering::Relaxed)
     }
 
     /// The aggregate with this key as it stands now.

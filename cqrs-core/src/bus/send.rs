@@ -3,12 +3,11 @@
 use std::any::Any;
 use std::future::{Future, IntoFuture};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
 
-use super::handler::{AnyQueryHandler, BoxFuture};
+use super::handler::{AnyQueryHandler, BoxFuture, Steps};
 use super::layers::{self, Kind, Message};
 use super::updates::{Concern, Updates};
 use super::{Bus, telemetry};
@@ -28,18 +27,18 @@ pub struct SendCommand<C> {
     bus: Bus,
     command: C,
     context: DispatchContext,
-    /// Within a command handler: to be set when the command is, or may have been, carried out.
-    sent: Option<Arc<AtomicBool>>,
+    /// Within a command handler: to be told when the command is, or may have been, carried out.
+    step_of: Option<Arc<Steps>>,
 }
 
 impl<C: Command> SendCommand<C> {
     pub(super) fn new(bus: Bus, command: C) -> Self {
-        Self { bus, command, context: DispatchContext::new(), sent: None }
+        Self { bus, command, context: DispatchContext::new(), step_of: None }
     }
 
     /// Sends the command from within a command handler.
-    pub(super) fn within(mut self, context: DispatchContext, sent: Arc<AtomicBool>) -> Self {
-        (self.context, self.sent) = (context, Some(sent));
+    pub(super) fn within(mut self, context: DispatchContext, step_of: Arc<Steps>) -> Self {
+        (self.context, self.step_of) = (context, Some(step_of));
         self
     }
 
@@ -80,21 +79,21 @@ impl<C: Command> IntoFuture for SendCommand<C> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { bus, command, context, sent } = self;
+        let Self { bus, command, context, step_of } = self;
         let span = telemetry::span(Kind::Command, command.name(), &context);
         let work = async move {
             let watch = telemetry::Watch::start(Kind::Command, command.name());
             // Layers are around what comes from outside: a limit that held a handler's own commands back while the
             // handler counts against it would never let go.
-            let layers = bus.shared.command_layers.as_ref().filter(|_| sent.is_none());
+            let layers = bus.shared.command_layers.as_ref().filter(|_| step_of.is_none());
             let result = match layers {
                 None => C::Route::dispatch(&bus, command, context).await,
                 Some(stack) => layers::dispatch(stack, &bus, Sent(command), context).await,
             };
-            if let Some(sent) = sent
+            if let Some(steps) = step_of
                 && may_be_carried_out(&result)
             {
-                sent.store(true, Ordering::Relaxed);
+                steps.has_sent();
             }
             watch.stop(result.as_ref().err().map(DispatchError::label));
             result

@@ -13,7 +13,7 @@ use crate::context::DispatchContext;
 use crate::error::{DispatchError, InvalidCommand, LoadError};
 use crate::event::{EventId, RecordedEvent};
 use crate::metadata::Metadata;
-use crate::store::{Append, AppendError, Conflict, Snapshot, StoreErrorKind};
+use crate::store::{Append, AppendError, Conflict, Snapshot, StoreErrorKind, is_end_of_stream};
 use crate::stream::StreamId;
 use crate::version::ExpectedVersion;
 
@@ -164,14 +164,14 @@ impl Repository {
             const PAGE: usize = 16;
             let page = self.store.read_stream(stream, last.version, PAGE).await;
             let page = page.map_err(DispatchError::Store)?;
-            let read = page.len();
+            let (read, is_end) = (page.len(), is_end_of_stream(&page, PAGE));
             let own =
                 page.into_iter().enumerate().take_while(|(at, event)| event.id == id(events + at));
             let own: Vec<RecordedEvent> = own.map(|(_, event)| event).collect();
             let (kept, newest) = (own.len(), own.into_iter().next_back());
             events += kept;
             last = newest.unwrap_or(last);
-            if kept < read || read < PAGE {
+            if kept < read || is_end {
                 break;
             }
         }

@@ -1,15 +1,16 @@
 //! The state of an aggregate from its snapshot, if one may be used, and its events.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::aggregate::{Aggregate, Snapshots};
 use crate::error::{InvalidCommand, LoadError};
 use crate::event::{Event, EventId, NewEvent, RecordedEvent};
-use crate::store::{Snapshot, Store, StoreError, StoreErrorKind};
+use crate::store::{Snapshot, Store, StoreError, StoreErrorKind, is_end_of_stream};
 use crate::stream::StreamId;
 use crate::version::{Position, Version};
 
-/// Events read at once; a stream with fewer costs one round trip.
+/// Most events read together with a snapshot.
 const PAGE: usize = 1_000;
 
 /// An aggregate as it stands at a version of its stream.
@@ -57,19 +58,16 @@ impl<A: Aggregate> Loaded<A> {
         self.version > Version::NONE
     }
 
-    fn apply(&mut self, events: &[RecordedEvent]) -> Result<(), LoadError> {
-        for event in events {
-            if event.version != self.version.plus(1) {
-                return Err(self.hole(event).into());
-            }
-            match A::Event::decode(event) {
-                Ok(events) => events.into_iter().for_each(|event| self.state.dispatch(event)),
-                Err(error)
-                    if error.is_unknown_type() && A::IGNORED.contains(&&*event.event_type) => {}
-                Err(error) => return Err(Box::new(error).into()),
-            }
-            self.stand_at(event);
+    fn apply(&mut self, event: &RecordedEvent) -> Result<(), LoadError> {
+        if event.version != self.version.plus(1) {
+            return Err(self.hole(event).into());
         }
+        match A::Event::decode(event) {
+            Ok(events) => events.into_iter().for_each(|event| self.state.dispatch(event)),
+            Err(error) if error.is_unknown_type() && A::IGNORED.contains(&&*event.event_type) => {}
+            Err(error) => return Err(Box::new(error).into()),
+        }
+        self.stand_at(event);
         Ok(())
     }
 
@@ -108,16 +106,12 @@ pub(super) async fn load<A: Aggregate>(
 ) -> Result<Loaded<A>, LoadError> {
     let began = Instant::now();
     let mut loaded = Loaded::new(stream);
-    let mut page = match A::snapshots() {
+    let is_whole = match A::snapshots() {
         Some(snapshots) => begin_at_snapshot(store, &mut loaded, &snapshots).await?,
-        None => store.read_stream(&loaded.stream, Version::NONE, PAGE).await?,
+        None => false,
     };
-    loop {
-        loaded.apply(&page)?;
-        if page.len() < PAGE {
-            break;
-        }
-        page = store.read_stream(&loaded.stream, loaded.version, PAGE).await?;
+    if !is_whole {
+        catch_up(store, &mut loaded).await?;
     }
     loaded.took = began.elapsed();
     Ok(loaded)
@@ -128,64 +122,58 @@ pub(super) async fn catch_up<A: Aggregate>(
     store: &dyn Store,
     loaded: &mut Loaded<A>,
 ) -> Result<(), LoadError> {
-    loop {
-        let page = store.read_stream(&loaded.stream, loaded.version, PAGE).await?;
-        loaded.apply(&page)?;
-        if page.len() < PAGE {
-            return Ok(());
-        }
-    }
+    let (stream, after) = (loaded.stream.clone(), loaded.version);
+    let mut applied = Ok(());
+    let mut take = |event| {
+        applied = loaded.apply(&event);
+        if applied.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    store.replay(&stream, after, &mut take).await?;
+    applied
 }
 
-/// Takes the state from the snapshot, if there is one that may be used, and returns the events to go on with.
-///
-/// The last event of a full page may be the snapshot's own; the loop above then reads on.
+/// Takes the state from the snapshot, if there is one that may be used, and applies the events that came with it. Tells
+/// whether these were all.
 async fn begin_at_snapshot<A: Aggregate>(
     store: &dyn Store,
     loaded: &mut Loaded<A>,
     snapshots: &Snapshots<A>,
-) -> Result<Vec<RecordedEvent>, LoadError> {
-    let stream = loaded.stream.clone();
-    let (snapshot, mut events) =
-        store.read_from_snapshot(&stream, snapshots.fingerprint(), PAGE).await?;
-    let Some(snapshot) = snapshot else {
-        return Ok(events);
-    };
-    match restore(&snapshot, events.first(), snapshots) {
-        Ok(state) => {
-            let full = events.len() == PAGE;
-            let own = events.remove(0);
-            loaded.state = state;
-            loaded.snapshot = snapshot.version;
-            loaded.stand_at(&own);
-            if full {
-                // One event short of a page, which must not look like the end of the stream.
-                events.extend(
-                    store.read_stream(&stream, last_version(&events, own.version), 1).await?,
-                );
+) -> Result<bool, LoadError> {
+    let stream = &loaded.stream;
+    let (snapshot, events) =
+        store.read_from_snapshot(stream, snapshots.fingerprint(), PAGE).await?;
+    let following = match snapshot {
+        None => &events[..],
+        Some(snapshot) => match restore(&snapshot, &events, snapshots) {
+            Ok((state, own, following)) => {
+                loaded.state = state;
+                loaded.snapshot = snapshot.version;
+                loaded.stand_at(own);
+                following
             }
-            Ok(events)
-        }
-        Err(reason) => {
-            tracing::warn!(%stream, version = %snapshot.version, reason, "snapshot not used; replaying the events");
-            Ok(store.read_stream(&stream, Version::NONE, PAGE).await?)
-        }
-    }
+            Err(reason) => {
+                tracing::warn!(%stream, version = %snapshot.version, reason, "snapshot not used; replaying the events");
+                return Ok(false);
+            }
+        },
+    };
+    following.iter().try_for_each(|event| loaded.apply(event))?;
+    Ok(is_end_of_stream(&events, PAGE))
 }
 
-fn last_version(events: &[RecordedEvent], before: Version) -> Version {
-    events.last().map_or(before, |event| event.version)
-}
-
-/// The state in the snapshot, if `own` shows that it belongs to the stream as it is now (G9).
-fn restore<A>(
+/// The state in the snapshot, if the first event shows that it belongs to the stream as it is now (G9); and that event, and
+/// those that follow it.
+fn restore<'e, A>(
     snapshot: &Snapshot,
-    own: Option<&RecordedEvent>,
+    events: &'e [RecordedEvent],
     snapshots: &Snapshots<A>,
-) -> Result<A, String> {
-    match own {
-        Some(own) if own.version == snapshot.version && own.id == snapshot.event_id => {
-            snapshots.decode(&snapshot.state).map_err(|error| error.to_string())
+) -> Result<(A, &'e RecordedEvent, &'e [RecordedEvent]), String> {
+    match events.split_first() {
+        Some((own, following))
+            if own.version == snapshot.version && own.id == snapshot.event_id =>
+        {
+            let state = snapshots.decode(&snapshot.state).map_err(|error| error.to_string())?;
+            Ok((state, own, following))
         }
         _ => Err("the stream does not hold the event the snapshot was taken after".to_owned()),
     }

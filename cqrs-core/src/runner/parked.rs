@@ -8,7 +8,7 @@ use super::share::Group;
 use super::worker::{Interrupted, Worker};
 use crate::event::{Event as _, RecordedEvent};
 use crate::read_model::{Parked, ParkedRequest, ReadModel as _};
-use crate::store::BoxError;
+use crate::store::{BoxError, is_end_of_stream};
 use crate::stream::StreamId;
 use crate::version::Version;
 
@@ -48,7 +48,7 @@ impl<C: Consumer> Worker<C> {
             let page = page.map_err(|error| self.failed(error))?;
             let waiting = page.iter().take_while(|event| event.position <= group.after);
             let waiting: Vec<&RecordedEvent> = waiting.collect();
-            let is_last = page.len() < PAGE || waiting.len() < page.len();
+            let is_last = is_end_of_stream(&page, PAGE) || waiting.len() < page.len();
             let (next, taken) = self.replay(&parked, &waiting, discarded, is_last, group).await?;
             // An event has failed, or waits.
             let is_held_up = next

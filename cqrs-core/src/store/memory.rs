@@ -104,7 +104,13 @@ impl EventStore for MemoryStore {
         let state = self.state();
         let indexes = state.streams.get(stream).map_or(&[][..], Vec::as_slice);
         let following = indexes.iter().skip(index(after.get())).take(limit);
-        Ok(following.map(|index| state.log[*index].clone()).collect())
+        let mut bytes = 0;
+        let events = following.map(|index| &state.log[*index]).take_while(|event| {
+            let has_room = bytes < FULL_PAGE_BYTES;
+            bytes += event.payload.len();
+            has_room
+        });
+        Ok(events.cloned().collect())
     }
 
     async fn read_log(

@@ -13,6 +13,7 @@ mod news;
 mod rows;
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -20,12 +21,13 @@ use async_trait::async_trait;
 pub use self::append::{Append, Appended, InvalidAppend};
 pub use self::error::{AppendError, BoxError, Conflict, StoreError, StoreErrorKind};
 pub use self::filter::LogFilter;
-pub use self::gather::{Gather, GatherLimits, Group, Pending};
+pub use self::gather::{Gather, GatherLimits, Group, Pending, Turn};
 pub use self::head::{Head, OpenAppend};
 pub use self::memory::MemoryStore;
 pub use self::news::{News, NewsBoard};
 pub use self::rows::{EventRow, EventRows};
 use crate::event::{EventId, Payload, RecordedEvent};
+use crate::limits::FULL_PAGE_BYTES;
 use crate::stream::StreamId;
 use crate::version::{Position, Version};
 
@@ -48,9 +50,11 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
     /// stored (G4).
     async fn append(&self, append: &Append) -> Result<Appended, AppendError>;
 
-    /// Reads up to `limit` events of a stream that follow version `after`, in order of version.
+    /// Reads up to `limit` events of a stream that follow version `after`, in order of version. A page takes no further
+    /// event once its payloads come to [`FULL_PAGE_BYTES`](crate::limits::FULL_PAGE_BYTES).
     ///
-    /// Fewer than `limit` events mean that the end was reached; a stream that does not exist has none.
+    /// Fewer than `limit` events, whose payloads come to less than that, mean that the end was reached; a stream that
+    /// does not exist has none.
     ///
     /// # Errors
     /// When the store can't be read, or holds a row that is not an event.
@@ -60,6 +64,39 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
         after: Version,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError>;
+
+    /// Hands over the events of a stream that follow version `after`, one by one in order of version, until there are
+    /// no more or `take` has enough: what an aggregate is rebuilt with, however long its stream is.
+    ///
+    /// A store that gets its events one by one hands over each as it arrives. Unless implemented, it reads pages.
+    ///
+    /// Cancellation: when the future is dropped, no more events are handed over.
+    ///
+    /// # Errors
+    /// When the store can't be read, or holds a row that is not an event. The events before have been handed over.
+    async fn replay(
+        &self,
+        stream: &StreamId,
+        mut after: Version,
+        take: &mut (dyn FnMut(RecordedEvent) -> ControlFlow<()> + Send),
+    ) -> Result<(), StoreError> {
+        let mut limit = 1_000;
+        loop {
+            let page = self.read_stream(stream, after, limit).await?;
+            let is_end = is_end_of_stream(&page, limit);
+            // Where events are large, asking for more than fit into a page has the store read them in vain.
+            limit = page.len().max(1);
+            for event in page {
+                after = event.version;
+                if take(event).is_break() {
+                    return Ok(());
+                }
+            }
+            if is_end {
+                return Ok(());
+            }
+        }
+    }
 
     /// Reads up to `limit` events of all streams that follow position `after` and that `filter` wants, in order of
     /// position. A page may hold fewer than `limit`, so that its payloads beyond the first event stay within
@@ -103,7 +140,8 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
 #[async_trait]
 pub trait SnapshotStore: fmt::Debug + Send + Sync + 'static {
     /// The snapshot kept for a stream and up to `limit` events from the snapshot's own version on; without a snapshot
-    /// of this fingerprint, the first `limit` events.
+    /// of this fingerprint, the first `limit` events. The page of events is as large as one of
+    /// [`read_stream`](EventStore::read_stream).
     ///
     /// The event at the snapshot's version comes along because it tells whether the snapshot belongs to the stream.
     ///
@@ -157,6 +195,12 @@ pub struct Snapshot {
     pub state: Payload,
 }
 
+/// Whether a page of [`read_stream`](EventStore::read_stream), read with this limit, reaches to the end of its stream.
+pub fn is_end_of_stream(page: &[RecordedEvent], limit: usize) -> bool {
+    let bytes = || page.iter().map(|event| event.payload.len()).sum::<usize>();
+    page.len() < limit && bytes() < FULL_PAGE_BYTES
+}
+
 /// A store behind a pointer is a store.
 #[async_trait]
 impl<S: EventStore + ?Sized> EventStore for Arc<S> {
@@ -171,6 +215,15 @@ impl<S: EventStore + ?Sized> EventStore for Arc<S> {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
         (**self).read_stream(stream, after, limit).await
+    }
+
+    async fn replay(
+        &self,
+        stream: &StreamId,
+        after: Version,
+        take: &mut (dyn FnMut(RecordedEvent) -> ControlFlow<()> + Send),
+    ) -> Result<(), StoreError> {
+        (**self).replay(stream, after, take).await
     }
 
     async fn read_log(

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::BoxError;
-use crate::event::{EventId, NewEvent, Payload, RecordedEvent};
+use crate::event::{EventId, EventTypeName, NewEvent, Payload, RecordedEvent};
+use crate::limits::FULL_PAGE_BYTES;
 use crate::metadata::{Details, Metadata};
 use crate::stream::StreamId;
 use crate::version::{Position, Version};
@@ -41,25 +42,47 @@ pub struct EventRow<'r> {
     pub recorded_at: SystemTime,
 }
 
-/// Makes events of rows, one by one. What a row repeats of the one before is shared with it.
-#[derive(Debug, Default)]
+/// Makes events of rows, one by one, and a page of them. What a row repeats of the one before is shared with it.
+#[derive(Debug)]
 pub struct EventRows {
     /// The stream that all rows belong to, if it is known.
     stream: Option<StreamId>,
+    /// Those of the row before.
+    before: Option<(StreamId, EventTypeName, Arc<Metadata>)>,
     events: Vec<RecordedEvent>,
-    /// Payloads that were left out: the index of the event, and how many bytes.
-    left_out: Vec<(usize, usize)>,
+    /// Indexes of the events whose payloads were left out.
+    left_out: Vec<usize>,
+    /// Bytes of payload from which on no further event is taken.
+    room: usize,
+    /// Bytes of all payloads, also of those left out.
+    bytes: usize,
+    is_cut: bool,
 }
 
 impl EventRows {
     /// For rows of one stream.
     pub fn of(stream: StreamId) -> Self {
-        Self { stream: Some(stream), ..Self::default() }
+        Self { stream: Some(stream), ..Self::of_any() }
     }
 
     /// For rows that name their streams.
     pub fn of_any() -> Self {
-        Self::default()
+        Self {
+            stream: None,
+            before: None,
+            events: Vec::new(),
+            left_out: Vec::new(),
+            room: FULL_PAGE_BYTES,
+            bytes: 0,
+            is_cut: false,
+        }
+    }
+
+    /// For less than a whole page: once payloads come to so many bytes, no further event is taken.
+    #[must_use]
+    pub fn room(mut self, bytes: usize) -> Self {
+        self.room = bytes;
+        self
     }
 
     /// The stream that all rows belong to, if it is known.
@@ -67,28 +90,31 @@ impl EventRows {
         self.stream.as_ref()
     }
 
-    /// Adds the event of a row.
+    /// The event of a row. It is not added.
     ///
     /// # Errors
-    /// When it is not one: somebody has changed the table.
-    pub fn push(&mut self, row: EventRow<'_>) -> Result<(), BoxError> {
-        let before = self.events.last();
-        let stream = match (&self.stream, row.stream, before) {
-            (Some(stream), ..) => stream.clone(),
-            (None, Some(names), Some(RecordedEvent { stream, .. })) if is_of(names, stream) => {
-                stream.clone()
+    /// When the row is none: somebody has changed the table.
+    pub fn event(&mut self, row: EventRow<'_>) -> Result<RecordedEvent, BoxError> {
+        let before = self.before.take();
+        let (stream, event_type, metadata) = match before {
+            None => (None, None, None),
+            Some((stream, event_type, metadata)) => {
+                (Some(stream), Some(event_type), Some(metadata))
             }
+        };
+        let stream = match (&self.stream, row.stream, stream) {
+            (Some(_), _, Some(before)) => before,
+            (Some(stream), _, None) => stream.clone(),
+            (None, Some(names), Some(before)) if is_of(names, &before) => before,
             (None, Some((category, key)), _) => StreamId::new(category, key)?,
             (None, None, _) => return Err("its stream has no name".into()),
         };
-        let event_type = match before {
-            Some(RecordedEvent { event_type, .. }) if *event_type == row.event_type => {
-                event_type.clone()
-            }
+        let event_type = match event_type {
+            Some(before) if before == row.event_type => before,
             _ => Arc::<str>::from(row.event_type).into(),
         };
-        let metadata = match before {
-            Some(RecordedEvent { metadata, .. }) if is_same(&row, metadata) => metadata.clone(),
+        let metadata = match metadata {
+            Some(before) if is_same(&row, &before) => before,
             _ => Arc::new(Metadata {
                 correlation_id: row.correlation_id,
                 causation_id: row.causation_id,
@@ -98,23 +124,39 @@ impl EventRows {
                 },
             }),
         };
-        let payload = match (row.payload, row.bytes) {
-            (Some(payload), _) => payload,
-            (None, Some(bytes)) => {
-                self.left_out.push((self.events.len(), usize::try_from(bytes)?));
-                ""
-            }
-            (None, None) => return Err("its payload is null".into()),
-        };
+        let EventRow { version, position, recorded_at, .. } = row;
+        let payload = row.payload.ok_or("its payload is null")?;
         let event = NewEvent::from_parts(
             EventId::from(row.id),
-            event_type,
+            event_type.clone(),
             u32::try_from(row.schema_version)?,
             Payload::from_stored(payload),
-            metadata,
+            metadata.clone(),
         )?;
-        let EventRow { version, position, recorded_at, .. } = row;
-        self.events.push(RecordedEvent::new(event, stream, version, position, recorded_at));
+        self.before = Some((stream.clone(), event_type, metadata));
+        Ok(RecordedEvent::new(event, stream, version, position, recorded_at))
+    }
+
+    /// Adds the event of a row, if there is room for it; see [`is_cut`](Self::is_cut).
+    ///
+    /// # Errors
+    /// When it is not one: somebody has changed the table.
+    pub fn push(&mut self, mut row: EventRow<'_>) -> Result<(), BoxError> {
+        if self.bytes >= self.room {
+            self.is_cut = true;
+            return Ok(());
+        }
+        let bytes = match (row.payload, row.bytes) {
+            (None, Some(bytes)) => {
+                self.left_out.push(self.events.len());
+                row.payload = Some("");
+                usize::try_from(bytes)?
+            }
+            (payload, _) => payload.map_or(0, str::len),
+        };
+        let event = self.event(row)?;
+        self.bytes += bytes;
+        self.events.push(event);
         Ok(())
     }
 
@@ -128,28 +170,19 @@ impl EventRows {
         self.events.is_empty()
     }
 
-    /// Leaves out the events that follow once payloads come to `most` bytes, where some were left out.
-    pub fn keep_bytes(&mut self, mut most: usize) {
-        if self.left_out.is_empty() {
-            return;
-        }
-        let mut left_out = self.left_out.iter().peekable();
-        let bytes = self.events.iter().zip(0..).map(|(event, index)| {
-            left_out.next_if(|left| left.0 == index).map_or(event.payload.len(), |left| left.1)
-        });
-        let kept = bytes.take_while(|bytes| {
-            let is_kept = most > 0;
-            most = most.saturating_sub(*bytes);
-            is_kept
-        });
-        let kept = kept.count();
-        self.events.truncate(kept);
-        self.left_out.retain(|left| left.0 < kept);
+    /// Bytes of all payloads, also of those left out.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether an event found no room: the page ends before it.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// The positions of the events whose payloads were left out.
     pub fn without_payload(&self) -> impl Iterator<Item = Position> {
-        self.left_out.iter().map(|left| self.events[left.0].position)
+        self.left_out.iter().map(|index| self.events[*index].position)
     }
 
     /// Fills in the payloads that were left out.
@@ -157,7 +190,7 @@ impl EventRows {
     /// # Errors
     /// When one is missing: somebody has deleted the row.
     pub fn fill(&mut self, mut payloads: HashMap<Position, String>) -> Result<(), BoxError> {
-        for (index, _) in self.left_out.drain(..) {
+        for index in self.left_out.drain(..) {
             let event = &mut self.events[index];
             let payload = payloads.remove(&event.position);
             let gone = || format!("the row at position {} is gone", event.position);

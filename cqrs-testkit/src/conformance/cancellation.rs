@@ -1,6 +1,7 @@
 //! Dropped futures (G14): an append is stored whole or not at all, and whatever was dropped harms nobody.
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -163,6 +164,8 @@ pub(super) async fn g14_dropped_reads_harm_nobody(fixture: Arc<dyn Fixture>) {
     for cut in cuts(time) {
         let _ = dropped_after(cut, store.read_stream(&stream, Version::NONE, 1_000)).await;
         let _ = dropped_after(cut, store.read_log(&LogFilter::all(), Position::START, 1_000)).await;
+        let mut take = |_| ControlFlow::Continue(());
+        let _ = dropped_after(cut, store.replay(&stream, Version::NONE, &mut take)).await;
         let _ = dropped_after(cut, store.find(all[7].id())).await;
         let _ = dropped_after(cut, store.read_from_snapshot(&stream, 1, 1_000)).await;
     }

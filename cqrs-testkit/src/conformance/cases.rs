@@ -74,11 +74,13 @@ macro_rules! __conformance_cases {
                 g4_one_id_raced_to_many_streams_is_stored_once;
             reading:
                 a_stream_is_read_in_pages_of_any_size
+                a_stream_is_replayed_from_any_version
                 a_stream_has_nothing_beyond_its_end
                 the_log_is_read_in_pages_of_any_size
                 the_log_has_nothing_beyond_its_end
                 reading_no_events_skips_none
                 pages_of_the_log_are_bounded_by_bytes
+                pages_of_a_stream_are_bounded_by_bytes
                 the_head_tells_where_the_log_ends
                 g6_the_log_keeps_the_order_of_appends
                 events_are_found_by_id

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use cqrs_core::limits::{MAX_PAGE_BYTES, MAX_PAYLOAD_BYTES};
 use cqrs_core::{
-    EventId, ExpectedVersion, Head, LogFilter, Position, RecordedEvent, Store, Version,
+    EventId, ExpectedVersion, Head, LogFilter, NewEvent, Position, RecordedEvent, Snapshot, Store,
+    Version, is_end_of_stream,
 };
 
 use super::Fixture;
 use super::support::{
-    Follower, account, add, append_of, check_stream_page, conflict, event, events, is_kept, json,
-    log, named, read, read_in_pages, same, typed_event,
+    Follower, account, add, append_of, at_once, check_stream_page, conflict, event, events,
+    is_kept, json, log, named, read, read_in_pages, replayed, same, typed_event,
 };
 
 /// Three streams whose events alternate in the log.
@@ -58,6 +59,42 @@ pub(super) async fn a_stream_is_read_in_pages_of_any_size(fixture: Arc<dyn Fixtu
             );
         }
     }
+}
+
+pub(super) async fn a_stream_is_replayed_from_any_version(fixture: Arc<dyn Fixture>) {
+    let store = fixture.open().await;
+    interleaved(&*store).await;
+    let stream = account("b");
+    let all = read(&*store, &stream).await;
+    let largest = i64::MAX.unsigned_abs();
+    for after in (0..=13).chain([largest, u64::MAX]) {
+        let rest = all.get(usize::try_from(after).unwrap_or(usize::MAX)..).unwrap_or_default();
+        for most in [1, 2, 11, usize::MAX] {
+            same(
+                format!("the replay of up to {most} of 12 events after version {after}"),
+                &replayed(&*store, &stream, Version::new(after), most).await[..],
+                &rest[..most.min(rest.len())],
+            );
+        }
+    }
+    let missing = replayed(&*store, &account("missing"), Version::NONE, usize::MAX).await;
+    same("the replay of a stream that does not exist", missing, Vec::new());
+    // Longer than what stores read at once; and by many at once, who may be served together.
+    let stream = account("long");
+    for part in 0..3 {
+        add(&*store, &stream, events(part, 3_500)).await;
+    }
+    let all = Arc::new(read(&*store, &stream).await);
+    let replays = (0..12).map(|number| {
+        let (store, stream, all) = (store.clone(), stream.clone(), all.clone());
+        async move {
+            let after = number * 10_499 / 11;
+            let rest = &all[after..];
+            let replayed = replayed(&*store, &stream, Version::new(after as u64), usize::MAX).await;
+            same(format!("the replay after version {after} of 10 500"), &replayed[..], rest);
+        }
+    });
+    at_once(replays).await;
 }
 
 pub(super) async fn a_stream_has_nothing_beyond_its_end(fixture: Arc<dyn Fixture>) {
@@ -179,6 +216,66 @@ pub(super) async fn pages_of_the_log_are_bounded_by_bytes(fixture: Arc<dyn Fixtu
         for limit in [1, 2, 3, 30, 1_000, usize::MAX] {
             let seen = read_to_an_empty_page(&*store, &filter, limit).await;
             same(format!("the log in pages of {limit} with {filter:?}"), seen, wanted.clone());
+        }
+    }
+}
+
+pub(super) async fn pages_of_a_stream_are_bounded_by_bytes(fixture: Arc<dyn Fixture>) {
+    const MEBIBYTE: usize = 1024 * 1024;
+    const SHAPE: u64 = 7;
+    let store = fixture.open().await;
+    let (most, some) = (MAX_PAYLOAD_BYTES, 3 * MEBIBYTE);
+    let sizes = [
+        &[10, most, most, most, 10, 10, some, some, some, some, 10][..],
+        &[MEBIBYTE; 10],
+        &[most],
+        &[10; 40],
+    ];
+    let mut streams = Vec::new();
+    for (key, sizes) in sizes.into_iter().enumerate() {
+        let stream = account(key);
+        let payloads = sizes.iter().map(|bytes| json(&format!("\"{}\"", "x".repeat(bytes - 2))));
+        let events: Vec<_> = payloads
+            .map(|payload| typed_event(EventId::random(), "suite.happened", 1, payload))
+            .collect();
+        let ids: Vec<EventId> = events.iter().map(NewEvent::id).collect();
+        add(&*store, &stream, events).await;
+        streams.push((stream, ids));
+    }
+    for limit in [1, 2, 3, 11, 30, 1_000, usize::MAX] {
+        // At once, as where many aggregates are loaded: a store may read them together.
+        let reads = streams.iter().map(|(stream, ids)| {
+            let (store, stream, ids) = (store.clone(), stream.clone(), ids.clone());
+            async move {
+                let read = read_in_pages(&*store, &stream, limit).await;
+                let read: Vec<EventId> = read.iter().map(|event| event.id).collect();
+                same(format!("stream `{stream}` in pages of {limit}"), &read, &ids);
+                let replayed = replayed(&*store, &stream, Version::NONE, limit).await;
+                let replayed: Vec<EventId> = replayed.iter().map(|event| event.id).collect();
+                let first = &ids[..limit.min(ids.len())];
+                same(format!("{limit} events of stream `{stream}`"), &replayed[..], first);
+            }
+        });
+        at_once(reads).await;
+    }
+    for (stream, ids) in &streams {
+        for has_snapshot in [false, true] {
+            if has_snapshot {
+                let (version, event_id, state) = (Version::new(1), ids[0], json("{}"));
+                let snapshot = Snapshot { version, event_id, fingerprint: SHAPE, state };
+                let saved = store.save_snapshot(stream, snapshot).await;
+                saved.unwrap_or_else(|error| panic!("a snapshot can't be saved: {error}"));
+            }
+            let read = store.read_from_snapshot(stream, SHAPE, 1_000).await;
+            let (_, page) =
+                read.unwrap_or_else(|error| panic!("`{stream}` can't be read: {error}"));
+            check_stream_page(stream, Version::NONE, 1_000, &page);
+            assert!(
+                page.len() == ids.len() || !is_end_of_stream(&page, 1_000),
+                "{} of {} events of stream `{stream}` come with its snapshot, which looks like all",
+                page.len(),
+                ids.len()
+            );
         }
     }
 }

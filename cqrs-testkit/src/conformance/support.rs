@@ -3,11 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::{Debug, Display};
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use cqrs_core::limits::MAX_PAGE_BYTES;
 use cqrs_core::{
     Append, AppendError, Appended, Conflict, EventId, ExpectedVersion, LogFilter, Metadata,
     NewEvent, Payload, Position, RecordedEvent, Store, StoreErrorKind, StreamId, Version,
+    is_end_of_stream,
 };
 use tokio::task::JoinSet;
 
@@ -164,12 +167,30 @@ pub(super) async fn read_in_pages(
         let page = store.read_stream(stream, after, limit).await;
         let page = page.unwrap_or_else(|error| panic!("stream `{stream}` can't be read: {error}"));
         check_stream_page(stream, after, limit, &page);
-        let is_last = page.len() < limit;
+        let is_last = is_end_of_stream(&page, limit);
         events.extend(page);
         if is_last {
             return events;
         }
     }
+}
+
+/// The events of a stream after a version, up to so many, as they are handed over one by one.
+pub(super) async fn replayed(
+    store: &dyn Store,
+    stream: &StreamId,
+    after: Version,
+    most: usize,
+) -> Vec<RecordedEvent> {
+    let mut events = Vec::new();
+    let mut take = |event| {
+        events.push(event);
+        if events.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    store.replay(stream, after, &mut take).await.unwrap_or_else(|error| {
+        panic!("stream `{stream}` can't be replayed after version {after}: {error}")
+    });
+    events
 }
 
 /// Checks that a page of a stream holds its events without gap.
@@ -184,6 +205,12 @@ pub(super) fn check_stream_page(
         page.len() <= limit,
         "reading at most {limit} events of stream `{stream}` gives {}",
         page.len()
+    );
+    let beyond_first: usize = page.iter().skip(1).map(|event| event.payload.len()).sum();
+    assert!(
+        beyond_first <= MAX_PAGE_BYTES,
+        "reading at most {limit} events of stream `{stream}` gives {beyond_first} bytes of payload beyond the first \
+         event; at most {MAX_PAGE_BYTES} are allowed"
     );
     for (event, version) in page.iter().zip(after.plus(1).get()..) {
         assert!(

@@ -107,11 +107,16 @@ impl<G: Group> Gather<G> {
         Self { shared: Arc::new(Shared { group, limits, room, queue }) }
     }
 
+    /// The right to do something by oneself now, if nobody waits for it.
+    pub fn turn(&self) -> Option<Turn<G>> {
+        self.shared.turn()
+    }
+
     /// Does the job, together with others if that is quicker.
     ///
     /// Cancellation: when the future is dropped, the job is done or not; others go on.
     pub async fn carry_out(&self, job: &G::Job) -> G::Answer {
-        if let Some(_turn) = self.shared.turn() {
+        if let Some(_turn) = self.turn() {
             return self.shared.group.one(job).await;
         }
         let Ok(room) = self.shared.room.clone().acquire_owned().await else {
@@ -130,7 +135,6 @@ impl<G: Group> Shared<G> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The right to do something now, if nobody waits for it.
     fn turn(self: &Arc<Self>) -> Option<Turn<G>> {
         let mut queue = self.queue();
         let is_free = queue.in_flight < self.limits.in_flight && queue.waiting.is_empty();
@@ -173,9 +177,6 @@ impl<G: Group> Shared<G> {
                 G::stream(&pending.job).is_some_and(|stream| !streams.insert(stream.clone()));
             if is_second {
                 passed.push_back(pending);
-                if passed.len() >= self.limits.events {
-                    break;
-                }
                 continue;
             }
             (events, bytes) = (events + new, bytes + size);
@@ -192,7 +193,8 @@ impl<G: Group> Shared<G> {
 }
 
 /// The right to do something. Whoever is done passes it on to those who wait.
-struct Turn<G: Group>(Arc<Shared<G>>);
+#[must_use = "it ends when it is dropped"]
+pub struct Turn<G: Group>(Arc<Shared<G>>);
 
 impl<G: Group> Drop for Turn<G> {
     fn drop(&mut self) {
@@ -218,6 +220,12 @@ impl<G: Group> fmt::Debug for Gather<G> {
             .field("in_flight", &queue.in_flight)
             .field("waiting", &queue.waiting.len())
             .finish_non_exhaustive()
+    }
+}
+
+impl<G: Group> fmt::Debug for Turn<G> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Turn").finish()
     }
 }
 

@@ -169,6 +169,23 @@ async fn appends_to_one_stream_are_stored_in_their_order() {
 }
 
 #[tokio::test]
+async fn a_stream_with_many_appends_does_not_hold_up_others() {
+    let setting = Setting::new(ONE_AT_A_TIME);
+    let mut flood = Vec::new();
+    for _ in 0..20 {
+        flood.push(setting.begin("busy", ExpectedVersion::Any).await);
+    }
+    let other = setting.begin("other", ExpectedVersion::NoStream).await;
+    setting.slow.lets.add_permits(2);
+    assert_eq!(other.await.unwrap().unwrap().version, Version::new(1));
+    assert_eq!(setting.asked()[..2], [vec!["thing/busy"], vec!["thing/busy", "thing/other"]]);
+    setting.slow.lets.add_permits(19);
+    for (append, version) in flood.into_iter().zip(1..) {
+        assert_eq!(append.await.unwrap().unwrap().version, Version::new(version));
+    }
+}
+
+#[tokio::test]
 async fn g14_one_that_is_given_up_takes_nobody_with_it() {
     let setting = Setting::new(ONE_AT_A_TIME);
     let first = setting.begin("a", ExpectedVersion::Any).await;

@@ -56,7 +56,12 @@ const FLAWS: &[(Flaw, &[&str])] = &[
     ),
     (FailsNeighboursWhenDropped, &["g14_a_dropped_append_does_not_harm_others"]),
     (StreamPagesAreShort, &["a_stream_is_read_in_pages_of_any_size"]),
-    (StreamPagesRepeat, &["a_stream_is_read_in_pages_of_any_size"]),
+    (StreamPagesKnowNoBytes, &["pages_of_a_stream_are_bounded_by_bytes"]),
+    (LargeEventsEndStreamPages, &["pages_of_a_stream_are_bounded_by_bytes"]),
+    (
+        StreamPagesRepeat,
+        &["a_stream_is_read_in_pages_of_any_size", "a_stream_is_replayed_from_any_version"],
+    ),
     (
         LargeNumbersAreNegative,
         &[

@@ -36,6 +36,8 @@ pub(super) enum Flaw {
     LeaksConnectionsWhenDropped,
     FailsNeighboursWhenDropped,
     StreamPagesAreShort,
+    StreamPagesKnowNoBytes,
+    LargeEventsEndStreamPages,
     StreamPagesRepeat,
     LargeNumbersAreNegative,
     LogSkipsAfterFullPages,
@@ -221,6 +223,24 @@ impl EventStore for Flawed {
         let events = match self.flaw {
             Flaw::StreamPagesAreShort if limit > 1 => {
                 self.inner.read_stream(stream, after, limit - 1).await?
+            }
+            Flaw::StreamPagesKnowNoBytes => {
+                let mut events: Vec<RecordedEvent> = Vec::new();
+                while events.len() < limit {
+                    let after = events.last().map_or(after, |event| event.version);
+                    let next = self.inner.read_stream(stream, after, limit - events.len()).await?;
+                    if next.is_empty() {
+                        break;
+                    }
+                    events.extend(next);
+                }
+                events
+            }
+            Flaw::LargeEventsEndStreamPages => {
+                let mut events = self.inner.read_stream(stream, after, limit).await?;
+                let large = events.iter().position(|event| event.payload.len() > 1 << 20);
+                events.truncate(large.map_or(usize::MAX, |index| index + 1));
+                events
             }
             Flaw::StreamPagesRepeat => {
                 let after = after.previous();
