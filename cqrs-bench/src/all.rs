@@ -21,12 +21,13 @@ pub struct Arguments {
 }
 
 /// The suites, and whether other crates are measured in them. What takes little comes first.
-const SUITES: [(&str, bool); 7] = [
+const SUITES: [(&str, bool); 8] = [
     ("bus", false),
     ("codec", false),
     ("write-side", true),
     ("read-side", true),
     ("memory", false),
+    ("snapshots", false),
     ("compile-time", false),
     ("scale", false),
 ];

@@ -9,6 +9,7 @@
 //! cargo run --release -p cqrs-bench -- bus                                           # dispatch in memory
 //! cargo run --release -p cqrs-bench -- codec                                         # decoding and upcasters
 //! cargo run --release -p cqrs-bench -- memory                                        # of caches and callers
+//! cargo run --release -p cqrs-bench -- snapshots                                     # how many pay off
 //! cargo run --release -p cqrs-bench -- compile-time                                  # of derives
 //! ```
 //!
@@ -31,6 +32,7 @@ mod process;
 mod read_side;
 mod report;
 mod scale;
+mod snapshots;
 mod twin;
 mod write_side;
 
@@ -77,6 +79,8 @@ enum Suite {
     Codec(codec::Arguments),
     /// The memory of caches, and of stores with many callers.
     Memory(memory::Arguments),
+    /// What a command costs with snapshots every so many events.
+    Snapshots(snapshots::Arguments),
     /// How long a crate with many types compiles.
     CompileTime(compile_time::Arguments),
 }
@@ -90,6 +94,7 @@ impl Suite {
             Self::Bus(arguments) => bus::measure(arguments),
             Self::Codec(arguments) => codec::measure(arguments),
             Self::Memory(arguments) => memory::measure(arguments, console).await,
+            Self::Snapshots(arguments) => snapshots::measure(arguments, console).await,
             Self::CompileTime(arguments) => compile_time::measure(arguments, console),
         }
     }

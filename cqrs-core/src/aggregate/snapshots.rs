@@ -27,6 +27,17 @@ enum Policy {
 }
 
 impl<A: Aggregate + PartialEq + Serialize + DeserializeOwned> Snapshots<A> {
+    /// How many events there are between snapshots where nothing else is asked for. A snapshot costs about as much as
+    /// an append, and reading this many events less than that; `docs/performance.md` has the measurements.
+    pub const DEFAULT_EVERY: u64 = 100;
+
+    /// A snapshot every [`DEFAULT_EVERY`](Self::DEFAULT_EVERY) events.
+    ///
+    /// `shape` tells the shape of `A` as in [`every`](Self::every).
+    pub fn by_default(shape: &str) -> Self {
+        Self::every(Self::DEFAULT_EVERY, shape)
+    }
+
     /// A snapshot whenever a command has brought the stream `events` events beyond the last one.
     ///
     /// `shape` tells the shape of `A` as far as the derive can see it: a change of it means that older snapshots are

@@ -86,6 +86,7 @@ fn snapshots_fn(aggregate: &Aggregate, Snapshots { policy, shape }: &Snapshots) 
     let at = aggregate.subject.span();
     let moved = moved(cqrs, at);
     let snapshots = match policy {
+        Policy::Default => quote_spanned!(at=> #moved::Snapshots::<Self>::by_default(#shape)),
         Policy::EveryEvents(events) => {
             let events = Literal::u64_unsuffixed(*events);
             quote_spanned!(at=> #moved::Snapshots::<Self>::every(#events, #shape))

@@ -45,6 +45,7 @@ struct Snapshots {
 }
 
 enum Policy {
+    Default,
     EveryEvents(u64),
     ReplayLongerThanMillis(u64),
 }

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Data, DeriveInput, Field, LitStr, Path, Type};
+use syn::{Data, DeriveInput, Field, LitStr, Path, Token, Type};
 
 use super::{Aggregate, Policy, Snapshots, ignored, shape};
 use crate::attr::{self, Key, Slot, Table};
@@ -126,6 +126,9 @@ fn snapshot_options(
     errors: &mut Errors,
 ) -> syn::Result<SnapshotOptions> {
     let mut options = SnapshotOptions::default();
+    if input.is_empty() || input.peek(Token![,]) {
+        return Ok(options);
+    }
     let list = key.list(input)?;
     let read = |input: ParseStream| {
         IN_SNAPSHOT.read_list(input, errors, &mut |key, input, errors| {
@@ -147,7 +150,7 @@ fn snapshots(
     input: &DeriveInput,
     errors: &mut Errors,
 ) -> Option<Snapshots> {
-    let (key, options) = (given.key()?, given.get()?);
+    let options = given.get()?;
     refuse_skipped(input, errors);
     let policy = match (options.every.get(), options.replay_ms.get()) {
         (Some(every), None) => Policy::EveryEvents(*every),
@@ -161,16 +164,7 @@ fn snapshots(
             }
             Policy::EveryEvents(*every)
         }
-        (None, None) => {
-            if errors.is_empty() {
-                errors.at(
-                    key,
-                    "when are snapshots taken? write `snapshot(every = 100)` for one every so many events, or \
-                     `snapshot(replay_ms = 20)` for one when loading took longer",
-                );
-            }
-            return None;
-        }
+        (None, None) => Policy::Default,
     };
     Some(Snapshots { policy, shape: shape::of(input, options.version.get().copied().unwrap_or(1)) })
 }

@@ -255,6 +255,24 @@ counter!(serde_renamed, #[aggregate(events(Closed), snapshot(every = 7))] {
 });
 counter!(versioned, #[aggregate(events(Closed), snapshot(every = 7, version = 2))] { count: u32 });
 
+counter!(bare, #[aggregate(snapshot, events(Closed))] { count: u32 });
+counter!(empty, #[aggregate(events(Closed), snapshot())] { count: u32 });
+counter!(only_version, #[aggregate(events(Closed), snapshot(version = 2))] { count: u32 });
+
+#[test]
+fn without_a_number_snapshots_are_taken_at_the_default() {
+    let policies = [
+        format!("{:?}", bare::Counter::snapshots().unwrap()),
+        format!("{:?}", empty::Counter::snapshots().unwrap()),
+        format!("{:?}", only_version::Counter::snapshots().unwrap()),
+    ];
+    for policy in policies {
+        assert!(policy.contains("EveryEvents(100)"), "{policy}");
+    }
+    assert_eq!(fingerprint::<bare::Counter>(), fingerprint::<plain::Counter>());
+    assert_eq!(fingerprint::<only_version::Counter>(), fingerprint::<versioned::Counter>());
+}
+
 fn fingerprint<A: Aggregate>() -> String {
     let snapshots = format!("{:?}", A::snapshots().unwrap());
     let (_, fingerprint) = snapshots.split_once("fingerprint: ").unwrap();

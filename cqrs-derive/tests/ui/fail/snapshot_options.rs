@@ -5,16 +5,8 @@ use serde::{Deserialize, Serialize};
 struct Opened;
 
 #[derive(Default, PartialEq, Serialize, Deserialize, Aggregate)]
-#[aggregate(events(Opened), snapshot)]
-struct Bare;
-
-#[derive(Default, PartialEq, Serialize, Deserialize, Aggregate)]
-#[aggregate(events(Opened), snapshot())]
-struct Empty;
-
-#[derive(Default, PartialEq, Serialize, Deserialize, Aggregate)]
-#[aggregate(events(Opened), snapshot(version = 2))]
-struct OnlyVersion;
+#[aggregate(events(Opened), snapshot = 100)]
+struct Assigned;
 
 #[derive(Default, PartialEq, Serialize, Deserialize, Aggregate)]
 #[aggregate(events(Opened), snapshot(every = 100, replay_ms = 20))]
@@ -40,6 +32,6 @@ macro_rules! apply {
     )*};
 }
 
-apply!(Bare Empty OnlyVersion Both Zero Quoted Large);
+apply!(Assigned Both Zero Quoted Large);
 
 fn main() {}
