@@ -31,43 +31,39 @@ pub(crate) async fn stream(
     Ok(events.await?.into_events())
 }
 
-/// Hands over events as they arrive, while the server goes on with the next.
+/// Hands over up to so many events as they arrive, while the server goes on with the next. Tells whether there is nothing
+/// more to hand over; `after` is the version of the last event that was.
 pub(crate) async fn replay(
     connections: &Connections,
     stream: &StreamId,
-    after: Version,
+    after: &mut Version,
+    limit: usize,
     take: &mut (dyn FnMut(RecordedEvent) -> ControlFlow<()> + Send),
-) -> Result<(), StoreError> {
-    /// Most events of a statement: what it may take of time is bounded.
-    const EVENTS: usize = 10_000;
+) -> Result<bool, StoreError> {
     // Where a connection breaks, the next goes on behind what was handed over.
-    let after = AtomicU64::new(after.get());
+    let last = AtomicU64::new(after.get());
     let mut has_enough = false;
-    loop {
-        let statement = || {
-            sqlx::query(include_str!("../sql/read_stream.sql"))
-                .bind(stream.category())
-                .bind(stream.key())
-                .bind(saturate(after.load(Ordering::Relaxed)))
-                .bind(saturate(EVENTS))
-        };
-        let begin = || (EventRows::of(stream.clone()), 0);
-        let read =
-            connections.read("replaying a stream", statement, begin, |(rows, count), row| {
-                if has_enough {
-                    return Ok(());
-                }
-                let event = rows::event(rows, row)?;
-                *count += 1;
-                after.store(event.version.get(), Ordering::Relaxed);
-                has_enough = take(event).is_break();
-                Ok(())
-            });
-        let (_, count) = read.await?;
-        if has_enough || count < EVENTS {
+    let statement = || {
+        sqlx::query(include_str!("../sql/read_stream.sql"))
+            .bind(stream.category())
+            .bind(stream.key())
+            .bind(saturate(last.load(Ordering::Relaxed)))
+            .bind(saturate(limit))
+    };
+    let begin = || (EventRows::of(stream.clone()), 0);
+    let read = connections.read("replaying a stream", statement, begin, |(rows, count), row| {
+        if has_enough {
             return Ok(());
         }
-    }
+        let event = rows::event(rows, row)?;
+        *count += 1;
+        last.store(event.version.get(), Ordering::Relaxed);
+        has_enough = take(event).is_break();
+        Ok(())
+    });
+    let (_, count) = read.await?;
+    *after = Version::new(last.into_inner());
+    Ok(has_enough || count < limit)
 }
 
 pub(crate) async fn find(

@@ -175,9 +175,14 @@ impl EventStore for PostgresStore {
         mut after: Version,
         take: &mut (dyn FnMut(RecordedEvent) -> ControlFlow<()> + Send),
     ) -> Result<(), StoreError> {
-        // Whoever reads while others do begins together with them; most streams are no longer than that.
-        let turn = self.inner.reads.turn();
-        if turn.is_none() {
+        /// Most events of a statement, so that the time it may take is bounded; fewer while others wait for their turn.
+        const EVENTS: usize = 10_000;
+        const EVENTS_OF_A_TURN: usize = 1_000;
+        let connections = self.connections();
+        let mut is_over = if let Some(_turn) = self.inner.reads.turn() {
+            read::replay(connections, stream, &mut after, EVENTS_OF_A_TURN, take).await?
+        } else {
+            // Whoever reads while others do begins together with them; most streams are no longer than that.
             let (stream, limit) = (stream.clone(), reads::EACH);
             let page = self.inner.reads.carry_out(&Read { stream, after, limit }).await?;
             let is_end = is_end_of_stream(&page, limit);
@@ -187,11 +192,12 @@ impl EventStore for PostgresStore {
                     return Ok(());
                 }
             }
-            if is_end {
-                return Ok(());
-            }
+            is_end
+        };
+        while !is_over {
+            is_over = read::replay(connections, stream, &mut after, EVENTS, take).await?;
         }
-        read::replay(self.connections(), stream, after, take).await
+        Ok(())
     }
 
     /// Reads from the primary only; a replica is [`Unavailable`](cqrs_core::StoreErrorKind::Unavailable). A page has at

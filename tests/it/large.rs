@@ -1,13 +1,21 @@
 //! Streams whose events are large: what is held in memory is a page, and a page is not the whole.
 
+use std::sync::Arc;
+
 use cqrs::prelude::*;
-use cqrs::{MemoryStore, Snapshots, SqliteStore, Store, StreamId, Subscription};
+use cqrs::{
+    Append, EventId, ExpectedVersion, MemoryStore, Metadata, NewEvent, Snapshots, SqliteStore,
+    Store, StreamId, Subscription,
+};
 use serde::{Deserialize, Serialize};
 
 const MEBIBYTE: usize = 1024 * 1024;
 
 /// More than three pages of them.
 const SCANS: u32 = 14;
+
+/// The event that an aggregate fails at.
+const MISTAKEN: u32 = u32::MAX;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "archive.scanned")]
@@ -26,6 +34,7 @@ macro_rules! archive {
 
         impl Apply<Scanned> for $archive {
             fn apply(&mut self, event: Scanned) {
+                assert_ne!(event.number, MISTAKEN, "an apply with a mistake");
                 self.numbers.push(event.number);
             }
         }
@@ -78,6 +87,42 @@ async fn large_events_are_all_there(store: impl Store + Clone) {
     for version in 1..=u64::from(SCANS) {
         assert_eq!(subscription.next().await.unwrap().version.get(), version);
     }
+}
+
+/// A replay that is left in its middle gives back what it was read with: there is one connection.
+async fn an_apply_that_panics_takes_no_connection_with_it(store: impl Store + Clone) {
+    let bus = Bus::builder(store.clone()).aggregate::<Archive>().build().unwrap();
+    let stream = StreamId::new("archive", "a").unwrap();
+    let numbers = (0..500).chain([MISTAKEN]).chain(0..500);
+    let event = |number| {
+        let scanned = Scanned { number, picture: "x".repeat(10_000) };
+        let id = EventId::random();
+        NewEvent::of(&scanned, id, Arc::new(Metadata::of(id.as_uuid()))).unwrap()
+    };
+    let events = numbers.map(event).collect();
+    let append = Append::new(stream, ExpectedVersion::NoStream, events).unwrap();
+    store.append(&append).await.unwrap();
+    for _ in 0..3 {
+        let bus = bus.clone();
+        let loaded = tokio::spawn(async move { bus.load::<Archive>("a").await.map(drop) });
+        assert!(loaded.await.unwrap_err().is_panic());
+    }
+    bus.send(Scan { archive: "b", numbers: 0..2 }).await.unwrap();
+    assert_eq!(bus.load::<Archive>("b").await.unwrap().state.numbers, [0, 1]);
+}
+
+#[tokio::test]
+async fn g14_an_apply_that_panics_takes_no_connection_with_it_on_sqlite() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::options(directory.path().join("panics.db")).readers(1);
+    an_apply_that_panics_takes_no_connection_with_it(store.open().await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn g14_an_apply_that_panics_takes_no_connection_with_it_on_postgres() {
+    let database = cqrs_test_harness::postgres().unwrap().database("panics").await.unwrap();
+    let store = cqrs::PostgresStore::options(database.url()).max_connections(1);
+    an_apply_that_panics_takes_no_connection_with_it(store.connect().await.unwrap()).await;
 }
 
 #[tokio::test]
