@@ -1,9 +1,12 @@
 //! Event types that were stored under other names, that were split, joined, retired or ignored.
 
-use cqrs::{Aggregate, Apply, Draft, Event, EventType, LogFilter, Upcast, UpcastError, UpcastStep};
+use cqrs::{
+    Aggregate, Apply, DecodeReason, Draft, Event, EventType, LogFilter, Upcast, UpcastError,
+    UpcastStep,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{decode, decode_all};
+use crate::{decode, decode_all, raw};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
 #[event(prefix = "account")]
@@ -247,6 +250,73 @@ fn g11_one_part_that_cannot_be_read_is_an_error_of_the_whole() {
     let payload = r#"{"frame":"oak","key":"seven"}"#;
     assert!(decode::<Hung>("door.hung-and-locked", 1, payload).is_ok());
     assert!(decode_all::<Events>("door.hung-and-locked", 1, payload).is_err());
+}
+
+/// Steps on both sides of a change of name, each of which fails if it is told to.
+#[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
+#[event(
+    name = "lamp.lit",
+    version = 6,
+    alias = "lamp.on",
+    upcast(1 => own_1, 2 => own_2, 3 => own_3, 4 => own_4, 5 => own_5),
+    from("candle.lit", upcast(1 => source_1, 2 => source_2, 3 => source_3), into = 2)
+)]
+struct Lit {
+    fails: String,
+}
+
+fn fail_if(draft: &mut Draft, step: &str) -> Result<(), UpcastError> {
+    let told: String = draft.get("fails")?;
+    if told == step { Err(UpcastError::Other("as told".into())) } else { Ok(()) }
+}
+
+macro_rules! steps {
+    ($($name:ident),*) => {
+        $(fn $name(draft: &mut Draft) -> Result<(), UpcastError> {
+            fail_if(draft, stringify!($name))
+        })*
+    };
+}
+
+steps!(source_1, source_2, source_3, own_1, own_2, own_3, own_4, own_5);
+
+#[test]
+fn a_step_that_fails_is_named_as_it_is_declared_on_both_sides_of_a_change_of_name() {
+    let failed_at = |name, version, step: &str| {
+        let payload = format!(r#"{{"fails":"{step}"}}"#);
+        match decode::<Lit>(name, version, &payload).unwrap_err().reason {
+            DecodeReason::Upcast { from, .. } => from,
+            other => panic!("{other}"),
+        }
+    };
+    for (step, from) in [
+        ("source_1", ("candle.lit", 1)),
+        ("source_2", ("candle.lit", 2)),
+        ("source_3", ("candle.lit", 3)),
+        ("own_2", ("lamp.lit", 2)),
+        ("own_3", ("lamp.lit", 3)),
+        ("own_5", ("lamp.lit", 5)),
+    ] {
+        assert_eq!(failed_at("candle.lit", 1, step), from, "{step}");
+    }
+    for name in ["lamp.lit", "lamp.on"] {
+        assert_eq!(failed_at(name, 1, "own_1"), ("lamp.lit", 1), "{name}");
+        assert_eq!(failed_at(name, 1, "own_5"), ("lamp.lit", 5), "{name}");
+    }
+}
+
+#[test]
+fn g11_a_version_from_before_the_first_is_no_version() {
+    // No event has it that was made here; another program may have written the row.
+    for (name, newest) in [("lamp.lit", 6), ("lamp.on", 6), ("candle.lit", 3)] {
+        let mut event = raw(name, 1, r#"{"fails":""}"#);
+        event.schema_version = 0;
+        let reason = Lit::decode(&event).unwrap_err().reason;
+        assert!(
+            matches!(reason, DecodeReason::NoSteps { newest: known } if known == newest),
+            "{name}: {reason}"
+        );
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod conformance;
 mod corrupt;
 mod crash;
 mod exchanging;
+mod group;
 mod model;
 mod opening;
 mod processes;

@@ -201,7 +201,7 @@ pub(super) async fn pages_of_the_log_are_bounded_by_bytes(fixture: Arc<dyn Fixtu
         let payload = json(&format!("\"{}\"", "x".repeat(bytes - 2)));
         let name = if index % 7 == 2 { "seldom" } else { "often" };
         let event = typed_event(EventId::random(), name, 1, payload);
-        ids.push((name, event.id()));
+        ids.push((name, (event.id(), bytes)));
         add(&*store, &account("large"), vec![event]).await;
     }
     for name in ["", "often", "seldom"] {
@@ -212,7 +212,7 @@ pub(super) async fn pages_of_the_log_are_bounded_by_bytes(fixture: Arc<dyn Fixtu
                 (LogFilter::all().event_type(name), wanted)
             }
         };
-        let wanted: Vec<EventId> = wanted.into_iter().map(|(_, id)| *id).collect();
+        let wanted: Vec<(EventId, usize)> = wanted.into_iter().map(|(_, event)| *event).collect();
         for limit in [1, 2, 3, 30, 1_000, usize::MAX] {
             let seen = read_to_an_empty_page(&*store, &filter, limit).await;
             same(format!("the log in pages of {limit} with {filter:?}"), seen, wanted.clone());
@@ -280,12 +280,13 @@ pub(super) async fn pages_of_a_stream_are_bounded_by_bytes(fixture: Arc<dyn Fixt
     }
 }
 
-/// Reads on until a page holds nothing, which means the end, and checks how large the others are.
+/// Reads on until a page holds nothing, which means the end, and checks how large the others are. The events, and how
+/// many bytes each has.
 async fn read_to_an_empty_page(
     store: &dyn Store,
     filter: &LogFilter,
     limit: usize,
-) -> Vec<EventId> {
+) -> Vec<(EventId, usize)> {
     let (mut seen, mut after) = (Vec::new(), Position::START);
     loop {
         let page = store.read_log(filter, after, limit).await;
@@ -300,7 +301,7 @@ async fn read_to_an_empty_page(
              first event; at most {MAX_PAGE_BYTES} are allowed",
             page.events.len()
         );
-        seen.extend(page.events.iter().map(|event| event.id));
+        seen.extend(page.events.iter().map(|event| (event.id, event.payload.len())));
         after = page.through;
     }
 }

@@ -10,3 +10,4 @@ mod late;
 mod lock;
 mod memory;
 mod refused;
+mod rows;

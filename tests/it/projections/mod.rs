@@ -4,6 +4,8 @@ mod folds;
 mod newer;
 mod once;
 mod parked;
+mod phases;
+mod refused;
 mod renamed;
 mod slots;
 mod updates;

@@ -1,11 +1,15 @@
 //! Each event counts exactly once, whoever runs the projection (G7).
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs::{Phase, Position, Stopped, StoreErrorKind};
+use cqrs::prelude::*;
+use cqrs::sqlite::SqliteModel;
+use cqrs::{MemoryStore, Phase, Position, Projector, Stopped, StoreErrorKind};
 
+use super::refused::Amounts;
 use super::{LONG, Setting};
-use crate::domain::add;
+use crate::domain::{Counter, add};
 
 #[tokio::test]
 async fn a_projection_catches_up_and_stays_live() {
@@ -71,4 +75,28 @@ async fn one_process_runs_a_projection_and_another_takes_over() {
     let last = setting.add("a", &[2]).await;
     second.wait_for(last, LONG).await.unwrap();
     assert_eq!(setting.history("a"), "1 named 2 named");
+}
+
+/// A crash of the machine, where the database does not wait for the disk: its rows and its checkpoint are as they were
+/// a commit before, while the owner goes on.
+#[tokio::test]
+async fn g7_a_projection_whose_last_commit_is_lost_goes_on_from_its_rows() {
+    let (store, model) = (MemoryStore::new(), SqliteModel::in_memory().await.unwrap());
+    let bus = Bus::builder(store.clone()).aggregate::<Counter>().build().unwrap();
+    let projection = Amounts { taken: Arc::default() };
+    let running = Projector::new(store).start(projection, model.clone());
+    for amount in [1, 2, 3] {
+        let done = bus.send(add("a", amount)).await.unwrap();
+        running.wait_for(&done, LONG).await.unwrap();
+    }
+    let crash = "DELETE FROM amounts WHERE amount = 3; \
+                 UPDATE cqrs_checkpoints SET commits = commits - 1, position = 2";
+    sqlx::raw_sql(crash).execute(model.pool()).await.unwrap();
+    let done = bus.send(add("a", 4)).await.unwrap();
+    running.wait_for(&done, LONG).await.unwrap();
+    let amounts: Vec<i64> = sqlx::query_scalar("SELECT amount FROM amounts ORDER BY amount")
+        .fetch_all(model.pool())
+        .await
+        .unwrap();
+    assert_eq!(amounts, [1, 2, 3, 4]);
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use cqrs::{
     Append, EventId, EventStore as _, ExpectedVersion, Maintain as _, Metadata, NewEvent,
-    ParkedError, Payload, Phase, Position, Stopped, Version,
+    ParkedError, Payload, Phase, Position, Stopped, Version, slot_of,
 };
 
+use super::renamed::until;
 use super::{History, LONG, OUTAGE, Setting, stream};
 
 #[tokio::test]
@@ -64,11 +65,18 @@ async fn g8_too_many_parked_streams_stop_the_projection() {
     let setting = Setting::new();
     let (projection, refused) = History::new();
     refused.store(13, Ordering::SeqCst);
-    let running =
-        setting.projector().max_parked(2).attempts(1).start(projection, setting.model.clone());
-    for counter in ["a", "b", "c"] {
-        setting.add(counter, &[13]).await;
+    let projector = setting.projector().max_parked(2).attempts(1).slots(2).workers(2);
+    let running = projector.start(projection, setting.model.clone());
+    let states = async || setting.model.projections(Some("histories")).await.unwrap();
+    until(async || states().await.iter().any(|state| state.members.len() == 2)).await;
+    let counters = (0..).map(|number| format!("c{number}"));
+    for counter in counters.filter(|counter| slot_of(&stream(counter), 2) == 0).take(3) {
+        setting.add(&counter, &[13]).await;
     }
+    // What stops one worker stops all, and is told.
+    until(async || running.status().phase == Phase::Stopped).await;
+    let told = running.status().last_error.unwrap();
+    assert!(told.contains("3 parked streams"), "{told}");
     let stopped = running.stopped().await;
     assert!(matches!(stopped, Stopped::TooManyParked { parked: 3, .. }), "{stopped}");
 }

@@ -1,10 +1,12 @@
 //! Workers share the slots of a projection, and their number is changed while they run.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cqrs::{Phase, Position, Projections, Running, StoreErrorKind, slot_of};
 
+use super::renamed::until;
 use super::{History, LONG, Setting, stream};
 use crate::domain::add;
 
@@ -105,10 +107,46 @@ async fn slots_are_divided_anew_while_they_are_moved() {
 }
 
 #[tokio::test]
+async fn g7_slots_that_are_divided_anew_end_the_batch_in_which_an_event_is_tried_again() {
+    let setting = Setting::new();
+    let (projection, refused) = History::new();
+    refused.store(13, Ordering::SeqCst);
+    let projector = setting.projector().attempts(u32::MAX);
+    let running = projector.start(projection, setting.model.clone());
+    // In another slot than the first, which is all there is when the batch begins.
+    let mut counters = (0..).map(|number| format!("c{number}"));
+    let counter = counters.find(|counter| slot_of(&stream(counter), 2) == 1).unwrap();
+    let last = setting.add(&counter, &[13, 1]).await;
+    until(async || running.status().phase == Phase::Retrying).await;
+    let projections = Projections::new(setting.store.clone(), setting.model.clone());
+    assert!(projections.rescale("histories", 1, 2).await.unwrap());
+    until_shared(2, &[(&running, 1)]).await;
+    refused.store(0, Ordering::SeqCst);
+    running.wait_for(last, LONG).await.unwrap();
+    assert_eq!(setting.history(&counter), "13 1 named");
+}
+
+/// Whoever has the one slot has nothing to do but to pass what is in the other.
+#[tokio::test]
+async fn a_slot_passes_the_events_of_others_without_a_rest() {
+    let setting = Setting::new();
+    let projector = setting.projector().slots(2).batch(1).lease(Duration::from_secs(1));
+    let start = || projector.start(History::new().0, setting.model.clone());
+    let (first, second) = (start(), start());
+    until_shared(2, &[(&first, 1), (&second, 1)]).await;
+    // One append, one piece of news.
+    let last = setting.add("a", &[1; 200]).await;
+    for running in [&first, &second] {
+        running.wait_for(last, LONG).await.unwrap();
+    }
+    assert_eq!(setting.history("a"), format!("{}named", "1 ".repeat(200)));
+}
+
+#[tokio::test]
 async fn g8_a_parked_stream_is_replayed_by_whoever_has_its_slot() {
     let setting = Setting::new();
     let (projection, refused) = History::new();
-    refused.store(13, std::sync::atomic::Ordering::SeqCst);
+    refused.store(13, Ordering::SeqCst);
     let first = setting.projector().slots(4).start(projection, setting.model.clone());
     let last = setting.add("a", &[13, 1]).await;
     first.wait_for(last, LONG).await.unwrap();
