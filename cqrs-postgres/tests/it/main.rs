@@ -19,6 +19,7 @@ mod reading;
 mod rights;
 mod schema;
 mod secrets;
+mod sessions;
 mod support;
 mod tls;
 mod undone;

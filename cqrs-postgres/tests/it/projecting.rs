@@ -131,7 +131,7 @@ async fn assert_rows(store: &PostgresStore) {
 }
 
 /// The work is stopped in order, once the rest is done.
-async fn assert_complete(store: &PostgresStore, running: Running) {
+pub(crate) async fn assert_complete(store: &PostgresStore, running: Running) {
     let last = wanted(store).await.last().unwrap().position;
     running.wait_for(last, LONG).await.unwrap();
     assert!(matches!(running.stop().await, Stopped::Asked));

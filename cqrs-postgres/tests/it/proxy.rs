@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 /// What tells hints to readers from all else.
 const HINT: &[u8] = b"pg_notify";
@@ -45,6 +46,10 @@ struct Shared {
     refusing: Mutex<bool>,
     /// Whether to leave every connection that is opened without an answer.
     swallowing: Mutex<bool>,
+    /// What to answer in place of a server that begins no session: an error code, and what it says.
+    no_session: Mutex<Option<(&'static str, &'static str)>>,
+    /// What forwards the messages of connections, whether or not they are still open.
+    forwarding: Mutex<Vec<AbortHandle>>,
     /// How many connections were cut.
     cuts: Mutex<usize>,
 }
@@ -67,7 +72,12 @@ impl Proxy {
                     let server = TcpStream::connect(server).await.unwrap();
                     client.set_nodelay(true).unwrap();
                     server.set_nodelay(true).unwrap();
-                    forward(client, server, &accepting);
+                    let no_session = *accepting.no_session.lock().unwrap();
+                    if let Some((code, says)) = no_session {
+                        tokio::spawn(begin_no_session(client, code, says));
+                    } else {
+                        forward(client, server, &accepting);
+                    }
                 }
             }
         });
@@ -91,6 +101,24 @@ impl Proxy {
     /// From now on, accepts new connections and leads them nowhere.
     pub(crate) fn swallow(&self) {
         *self.shared.swallowing.lock().unwrap() = true;
+    }
+
+    /// From now on, accepts new connections and answers them as a server does that can't begin a session. Those that
+    /// are open stay.
+    pub(crate) fn begin_no_session(&self, code: &'static str, says: &'static str) {
+        *self.shared.no_session.lock().unwrap() = Some((code, says));
+    }
+
+    /// From now on, sessions begin again.
+    pub(crate) fn begin_sessions(&self) {
+        *self.shared.no_session.lock().unwrap() = None;
+    }
+
+    /// Ends the sessions there are.
+    pub(crate) fn end_sessions(&self) {
+        for forwarding in self.shared.forwarding.lock().unwrap().drain(..) {
+            forwarding.abort();
+        }
     }
 
     /// From now on, leads new connections to another server.
@@ -128,8 +156,23 @@ fn forward(client: TcpStream, server: TcpStream, shared: &Arc<Shared>) {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let (cut, cutting) = watch::channel(None);
-    tokio::spawn(requests(from_client, to_server, cut, Arc::clone(shared)));
-    tokio::spawn(answers(from_server, to_client, cutting));
+    let requests = tokio::spawn(requests(from_client, to_server, cut, Arc::clone(shared)));
+    let answers = tokio::spawn(answers(from_server, to_client, cutting));
+    let mut forwarding = shared.forwarding.lock().unwrap();
+    forwarding.extend([requests.abort_handle(), answers.abort_handle()]);
+}
+
+/// Hears what a client wants, and refuses it.
+async fn begin_no_session(client: TcpStream, code: &str, says: &str) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let length = from_client.read_u32().await.unwrap_or(4);
+    let Ok(_startup) = rest(&mut from_client, length).await else { return };
+    let fields = format!("SFATAL\0VFATAL\0C{code}\0M{says}\0\0");
+    let mut message = vec![b'E'];
+    message.extend(u32::try_from(fields.len() + 4).unwrap().to_be_bytes());
+    message.extend(fields.into_bytes());
+    // The client may have gone.
+    let _ = to_client.write_all(&message).await;
 }
 
 async fn requests(
