@@ -114,7 +114,7 @@ async fn postgres(url: &str, connections: u32) -> Result<PostgresStore, StoreErr
     PostgresStore::options(url)
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(1))
-        .call_timeout(Duration::from_secs(2))
+        .call_timeout(Duration::from_secs(3))
         .migrate(false)
         .connect()
         .await

@@ -23,6 +23,8 @@ pub enum Fault {
     Silence(Duration, Late),
     /// Messages are late, each by up to so much, for a time.
     Delay(Duration, Duration),
+    /// The next statement that moves checkpoints gets through only after a time in which its leases run out.
+    Stall(Duration),
     /// The server is killed with SIGKILL, all of its processes at once or the first one alone, and started again after
     /// a pause.
     KillServer(Processes, Duration),
@@ -166,6 +168,7 @@ pub enum Kind {
     Refuse,
     Silence,
     Delay,
+    Stall,
     KillServer,
     StopServer,
     FreezeServer,
@@ -201,7 +204,8 @@ impl Lane {
 
 impl Kind {
     const PROCESSES: [Self; 3] = [Self::Kill, Self::Freeze, Self::Limit];
-    const NETWORK: [Self; 5] = [Self::Cut, Self::CutAll, Self::Refuse, Self::Silence, Self::Delay];
+    const NETWORK: [Self; 6] =
+        [Self::Cut, Self::CutAll, Self::Refuse, Self::Silence, Self::Delay, Self::Stall];
     const POSTGRES: [Self; 13] = [
         Self::KillServer,
         Self::StopServer,
@@ -260,6 +264,7 @@ impl Fault {
             Self::Refuse(_) => Kind::Refuse,
             Self::Silence(..) => Kind::Silence,
             Self::Delay(..) => Kind::Delay,
+            Self::Stall(_) => Kind::Stall,
             Self::KillServer(..) => Kind::KillServer,
             Self::StopServer(_) => Kind::StopServer,
             Self::FreezeServer(_) => Kind::FreezeServer,
@@ -287,6 +292,7 @@ impl Fault {
             | Self::Refuse(time)
             | Self::Silence(time, _)
             | Self::Delay(_, time)
+            | Self::Stall(time)
             | Self::FreezeServer(time)
             | Self::TakeConnections(time)
             | Self::FillDisk(time)

@@ -18,6 +18,9 @@ use crate::random::Random;
 /// What tells statements that append from all others.
 const APPEND: &[u8] = b"INSERT INTO cqrs.events";
 
+/// What tells statements that move checkpoints.
+const MOVE: &[u8] = b"), moved AS (";
+
 /// A proxy on a port of its own; it ends with the runtime.
 #[derive(Debug)]
 pub struct Proxy {
@@ -32,6 +35,8 @@ struct Network {
     weather: watch::Sender<Weather>,
     /// Which connections are to be cut, and how many were.
     cuts: Mutex<(Option<Cut>, u64)>,
+    /// By how much the next statement that moves checkpoints is late.
+    stall: Mutex<Option<Duration>>,
     random: Mutex<Random>,
 }
 
@@ -57,6 +62,7 @@ impl Proxy {
             server,
             weather: watch::Sender::new(Weather::default()),
             cuts: Mutex::new((None, 0)),
+            stall: Mutex::default(),
             random: Mutex::new(Random::of(seed, "network")),
         });
         let accepting = network.clone();
@@ -110,9 +116,20 @@ impl Proxy {
         self.network.weather.send_modify(|weather| weather.delay = delay);
     }
 
+    /// Has the next statement that moves checkpoints be late by so much; none any more, if that is nothing.
+    pub fn stall(&self, late: Option<Duration>) {
+        *self.network.stall() = late;
+    }
+
+    /// Whether there was no such statement yet.
+    pub fn is_to_stall(&self) -> bool {
+        self.network.stall().is_some()
+    }
+
     /// Nothing is wrong any more.
     pub fn heal(&self) {
         self.cut_none();
+        self.stall(None);
         self.network.weather.send_modify(|weather| {
             *weather = Weather { cut_all: weather.cut_all, ..Weather::default() };
         });
@@ -122,6 +139,10 @@ impl Proxy {
 impl Network {
     fn cuts(&self) -> MutexGuard<'_, (Option<Cut>, u64)> {
         self.cuts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stall(&self) -> MutexGuard<'_, Option<Duration>> {
+        self.stall.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn connection(self: Arc<Self>, client: TcpStream) {
@@ -153,14 +174,22 @@ impl Network {
         rest(&mut client, &mut startup).await?;
         server.write_all(&startup).await?;
         let mut message = Vec::new();
-        let mut appends = BTreeSet::new();
+        let (mut appends, mut moves) = (BTreeSet::new(), BTreeSet::new());
         loop {
             message.clear();
             message.push(client.read_u8().await?);
             rest(&mut client, &mut message).await?;
             self.pass().await?;
-            if message[0] == b'P' && message.windows(APPEND.len()).any(|words| words == APPEND) {
-                appends.insert(texts(&message)[0].to_vec());
+            for (words, names) in [(APPEND, &mut appends), (MOVE, &mut moves)] {
+                if message[0] == b'P' && message.windows(words.len()).any(|found| found == words) {
+                    names.insert(texts(&message)[0].to_vec());
+                }
+            }
+            if message[0] == b'B' && moves.contains(texts(&message)[1]) {
+                let late = self.stall().take();
+                if let Some(late) = late {
+                    tokio::time::sleep(late).await;
+                }
             }
             match self.cut_at(&message, &appends) {
                 Some(When::BeforeRequest) => return Ok(()),

@@ -76,6 +76,8 @@ fn fault(kind: Kind, random: &mut Random, targets: &Targets) -> Fault {
             Fault::Silence(random.millis(500, 4500), random.one_of(&[Late::Arrives, Late::IsLost]))
         }
         Kind::Delay => Fault::Delay(random.millis(1, 60), hold),
+        // Long enough for another worker to take over; a call may take three seconds.
+        Kind::Stall => Fault::Stall(random.millis(1600, 2800)),
         Kind::KillServer => {
             let processes = random.one_of(&[Processes::All, Processes::First]);
             Fault::KillServer(processes, random.millis(0, 1500))

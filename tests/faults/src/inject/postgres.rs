@@ -9,6 +9,7 @@ use super::{Injector, freeze};
 use crate::base::{Error, Postgres};
 use crate::faults::{Against, Cut, Fault, Jump, Of, Processes, When};
 use crate::fleet::send_signal;
+use crate::proxy::Proxy;
 use crate::random::Random;
 
 /// What the rows of views depend on.
@@ -54,6 +55,7 @@ pub(super) async fn inject(
             sleep(time).await;
             proxy.delay(Duration::ZERO);
         }
+        Fault::Stall(late) => stall(proxy, late).await?,
         Fault::KillServer(processes, pause) => {
             kill(postgres, processes).await?;
             sleep(pause).await;
@@ -114,6 +116,21 @@ pub(super) async fn inject(
         Fault::Rescale(slots) => injector.rescale(slots).await?,
         fault => return Err(format!("{fault:?} is no fault of PostgreSQL").into()),
     }
+    Ok(())
+}
+
+/// Has the next statement that moves checkpoints be late.
+async fn stall(proxy: &Proxy, late: Duration) -> Result<(), Error> {
+    proxy.stall(Some(late));
+    let until = Instant::now() + Duration::from_secs(3);
+    while proxy.is_to_stall() && Instant::now() < until {
+        sleep(Duration::from_millis(20)).await;
+    }
+    if proxy.is_to_stall() {
+        proxy.stall(None);
+        return Err("no checkpoint was moved".into());
+    }
+    sleep(late).await;
     Ok(())
 }
 
