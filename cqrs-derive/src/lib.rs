@@ -311,7 +311,7 @@ pub fn derive_upcast(input: TokenStream) -> TokenStream {
 /// | `category = "…"` | what the names of its streams begin with; by default the type's name in snake case |
 /// | `error = Type` | why a command is refused; by default [`Infallible`](std::convert::Infallible) |
 /// | `cache = N` | how many of them a bus keeps in memory; by default none |
-/// | `snapshot` | a snapshot every 100 events, which is close to the best for most |
+/// | `snapshot` | a snapshot every 100 events |
 /// | `snapshot(every = N)` | a snapshot every so many events |
 /// | `snapshot(replay_ms = N)` | a snapshot when loading took longer than so many milliseconds |
 /// | `ignore("…", …)` | stored names of event types in its streams that mean nothing to it any more; events of all others it does not know are errors |

@@ -177,7 +177,7 @@ impl EventStore for PostgresStore {
     ) -> Result<(), StoreError> {
         /// Most events of a statement, so that the time it may take is bounded; fewer while others wait for their turn.
         const EVENTS: usize = 10_000;
-        const EVENTS_OF_A_TURN: usize = 1_000;
+        const EVENTS_OF_A_TURN: usize = 2_000;
         let connections = self.connections();
         let mut is_over = if let Some(_turn) = self.inner.reads.turn() {
             read::replay(connections, stream, &mut after, EVENTS_OF_A_TURN, take).await?

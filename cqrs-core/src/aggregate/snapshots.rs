@@ -28,7 +28,7 @@ enum Policy {
 
 impl<A: Aggregate + PartialEq + Serialize + DeserializeOwned> Snapshots<A> {
     /// How many events there are between snapshots where nothing else is asked for. A snapshot costs about as much as
-    /// an append, and reading this many events less than that; `docs/performance.md` has the measurements.
+    /// an append, and reading this many events no more than that; `docs/performance.md` has the measurements.
     pub const DEFAULT_EVERY: u64 = 100;
 
     /// A snapshot every [`DEFAULT_EVERY`](Self::DEFAULT_EVERY) events.
