@@ -41,6 +41,8 @@ pub enum Task {
     NotCached,
     /// Sends commands from 256 callers for a while.
     Callers,
+    /// Loads an aggregate that has many events.
+    Load,
 }
 
 /// What it tells when it is done.
@@ -104,6 +106,7 @@ async fn task(
             memory::send_to_each::<memory::NotKept>(store, aggregates).await.and_then(|_| tell())
         }
         Task::Callers => memory::call(store, aggregates).await.and_then(|_| tell()),
+        Task::Load => memory::load(store).await.and_then(|_| tell()),
     }
 }
 

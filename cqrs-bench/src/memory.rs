@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs::prelude::*;
-use cqrs::{BoxError, Store};
+use cqrs::{Append, BoxError, EventId, ExpectedVersion, Metadata, NewEvent, Store, StreamId};
 use serde::Serialize;
 
 use crate::child::{self, Task, Told};
@@ -119,9 +119,13 @@ pub async fn measure(arguments: &Arguments, console: &Console) -> Result<Vec<Sec
             ("a command to each, none kept", Task::NotCached),
             ("a command to each, all kept", Task::Cached),
             ("256 callers for a while", Task::Callers),
+            ("one with ten times as many events is loaded", Task::Load),
         ] {
             console.says(format!("{kind}: memory, {what}"));
             let place = Place::create(kind).await?;
+            if let Task::Load = task {
+                fill(&*place.store, aggregates * 10).await?;
+            }
             let (mut process, told) =
                 child::start_at(kind, &place.address, task, aggregates).await?;
             process.wait().await?;
@@ -200,6 +204,35 @@ where
         client.await??;
     }
     Ok(bus)
+}
+
+/// The key of an aggregate with many events.
+const LONG: &str = "long";
+
+/// Stores the events of that aggregate.
+async fn fill(store: &dyn Store, events: usize) -> Result<(), BoxError> {
+    const AT_ONCE: usize = 10_000;
+    let stream = StreamId::new(NotKept::CATEGORY, LONG)?;
+    for first in (0..events).step_by(AT_ONCE) {
+        let metadata = Arc::new(Metadata::of(EventId::random().as_uuid()));
+        let event = |_| {
+            let reference = "RF18 5390 0754 7034".to_owned();
+            let event = TellerEvent::Deposited { cents: 100, reference };
+            NewEvent::of(&event, EventId::random(), metadata.clone())
+        };
+        let events = (first..events.min(first + AT_ONCE)).map(event).collect::<Result<_, _>>()?;
+        store.append(&Append::new(stream.clone(), ExpectedVersion::Any, events)?).await?;
+    }
+    Ok(())
+}
+
+/// Loads that aggregate.
+///
+/// # Errors
+/// When it can't be loaded, or has no events.
+pub async fn load(store: impl Store) -> Result<Bus, BoxError> {
+    let bus = Bus::builder(store).aggregate::<NotKept>().build()?;
+    if bus.load::<NotKept>(LONG).await?.exists() { Ok(bus) } else { Err("it has no events".into()) }
 }
 
 /// Has 256 callers send commands for a while, to so many aggregates.
