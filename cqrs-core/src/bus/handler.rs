@@ -67,7 +67,7 @@ pub(super) struct Steps {
 
 impl Steps {
     /// Something that was sent has been carried out, or may have been.
-    pub(super) fn has_sent(&self) {
+    pub(super) fn mark_sent(&self) {
         self.sent.store(true, Ordering::Relaxed);
     }
 }

@@ -93,7 +93,7 @@ impl<C: Command> IntoFuture for SendCommand<C> {
             if let Some(steps) = step_of
                 && may_be_carried_out(&result)
             {
-                steps.has_sent();
+                steps.mark_sent();
             }
             watch.stop(result.as_ref().err().map(DispatchError::label));
             result
