@@ -1,5 +1,7 @@
 //! What failures of the database mean for the caller. Nothing else in this crate knows error codes of Postgres.
 
+use std::io::ErrorKind;
+
 use cqrs_core::{StoreError, StoreErrorKind};
 use sqlx::Error;
 
@@ -87,14 +89,15 @@ fn classify_code(code: &str, constraint: &str) -> Failure {
     }
 }
 
+const NO_TLS: &str = " (for an encrypted connection, the server has to offer TLS, with a certificate that is trusted \
+                      here, and the program needs the feature `tls` of `cqrs-postgres`, which is `postgres-tls` of \
+                      `cqrs`)";
+
 /// What to do about a failure, where it is not said by its kind.
 fn advice(error: &Error) -> &'static str {
     let database = match error {
         Error::Database(database) => database,
-        Error::Tls(_) => {
-            return " (for an encrypted connection, the server has to offer TLS, with a certificate that is trusted \
-                    here, and the program needs the feature `tls` of `cqrs-postgres`, which is `postgres-tls` of `cqrs`)";
-        }
+        Error::Tls(_) => return NO_TLS,
         _ => return "",
     };
     match database.code().as_deref() {
@@ -117,8 +120,12 @@ fn advice(error: &Error) -> &'static str {
 }
 
 /// The error where no session could be had. A server that can't begin one, as on a full disk, says so in many ways: some
-/// other time it can.
+/// other time it can. A certificate that is not trusted, which arrives as data that is not valid, will not be later either.
 pub(crate) fn no_session(doing: &str, error: Error) -> StoreError {
+    if matches!(&error, Error::Io(error) if error.kind() == ErrorKind::InvalidData) {
+        let context = format!("{doing}{NO_TLS}");
+        return StoreError::new(StoreErrorKind::Unsupported, context).caused_by(error);
+    }
     if classify(&error) == Failure::Final(StoreErrorKind::Other) {
         return StoreError::new(StoreErrorKind::Unavailable, doing).caused_by(error);
     }
@@ -142,7 +149,7 @@ mod tests {
 
     #[test]
     fn g8_an_outage_is_told_from_the_fault_of_an_event() {
-        assert!(is_outage(&Error::Io(std::io::ErrorKind::ConnectionReset.into())));
+        assert!(is_outage(&Error::Io(ErrorKind::ConnectionReset.into())));
         assert!(is_outage(&Error::PoolClosed));
         assert!(!is_outage(&Error::RowNotFound));
         assert!(!is_outage(&Error::ColumnNotFound("sum".to_owned())));

@@ -204,10 +204,13 @@ struct Row<V> {
     is_stored: bool,
 }
 
-/// What a handler that panicked has said.
 fn panicked(panic: &(dyn Any + Send)) -> BoxError {
-    let said = panic.downcast_ref::<&str>().map(ToString::to_string);
-    let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("the handler panicked: {}", said.as_deref().unwrap_or("with something that is no text"))
-        .into()
+    format!("the handler panicked: {}", said(panic)).into()
+}
+
+/// What whoever panicked has said.
+pub(super) fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("something that is no text")
 }

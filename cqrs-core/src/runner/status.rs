@@ -98,7 +98,7 @@ pub enum Stopped {
         /// What happened.
         error: StoreError,
     },
-    /// The task that runs the projection was ended from outside.
+    /// The task that runs the projection was ended from outside, or the store or the read model has panicked.
     Aborted {
         /// The name of the projection.
         projection: &'static str,

@@ -1,18 +1,19 @@
 //! The loop of a worker: settle its share of the slots, read, take events, wait.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, FutureExt as _, select};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::board::{Board, Told};
-use super::consumer::Consumer;
+use super::consumer::{Consumer, said};
 use super::projector::{OnChange, Options};
 use super::reading::Ahead;
 use super::running::Signal;
@@ -122,10 +123,15 @@ impl<C: Consumer> Worker<C> {
     pub(super) async fn run_to_the_end(mut self) -> Stopped {
         let mut signal = self.signals.subscribe();
         let stopped = {
-            let work = pin!(self.run());
+            // What is not committed is rolled back, so that nothing is left half done.
+            let work = pin!(AssertUnwindSafe(self.run()).catch_unwind());
             let asked = pin!(signal.wait_for(|signal| signal.stop));
             match select(work, asked).await {
-                Either::Left((stopped, _)) => stopped,
+                Either::Left((Ok(stopped), _)) => stopped,
+                Either::Left((Err(panic), _)) => {
+                    let reason = format!("it panicked: {}", said(&*panic));
+                    Stopped::Aborted { projection: C::id().name, reason }
+                }
                 Either::Right(_) => Stopped::Asked,
             }
         };

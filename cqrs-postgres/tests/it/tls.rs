@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cqrs_core::{EventStore, StoreError};
+use cqrs_core::{EventStore, StoreError, StoreErrorKind};
 use cqrs_postgres::PostgresStore;
 use cqrs_test_harness::{Database, Server};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -125,5 +125,7 @@ async fn a_server_is_trusted_by_the_certificate_of_its_authority_alone() {
     ] {
         let error = refused(&address(options, host, more)).await;
         assert!(error.to_string().contains(reason), "{error}");
+        // It does not pass by itself.
+        assert_eq!(error.kind(), StoreErrorKind::Unsupported, "{error}");
     }
 }

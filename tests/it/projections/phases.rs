@@ -1,7 +1,7 @@
 //! What a projection tells of what it is at, and of what keeps it from going on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use cqrs::prelude::*;
 use cqrs::{
@@ -76,6 +76,49 @@ async fn a_store_that_refuses_for_good_stops_a_projection_which_says_where() {
     let stopped = tokio::time::timeout(LONG, running.stopped()).await.unwrap();
     let Stopped::Store { slots, position, error, .. } = stopped else { panic!("{stopped}") };
     assert_eq!((slots, position, error.kind()), (vec![0], place, StoreErrorKind::Corrupt));
+}
+
+/// A state that can't be copied when it is told so.
+#[derive(Debug, Default)]
+struct Brittle(Arc<AtomicBool>);
+
+impl Clone for Brittle {
+    fn clone(&self) -> Self {
+        assert!(!self.0.load(Ordering::SeqCst), "no copy can be made");
+        Self(self.0.clone())
+    }
+}
+
+#[derive(Projection)]
+#[projection(name = "brittle", model = MemoryModel<Brittle>, events(CounterEvent))]
+struct OnBrittle;
+
+impl Project<CounterEvent> for OnBrittle {
+    async fn project(
+        &self,
+        _: CounterEvent,
+        _: &Received<'_>,
+        _: &mut MemoryTransaction<Brittle>,
+    ) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_read_model_that_panics_stops_a_projection_which_says_so() {
+    let setting = Setting::new();
+    let is_broken = Arc::<AtomicBool>::default();
+    let running =
+        setting.projector().start(OnBrittle, MemoryModel::new(Brittle(is_broken.clone())));
+    running.wait_for(setting.add("a", &[1]).await, LONG).await.unwrap();
+    is_broken.store(true, Ordering::SeqCst);
+    setting.add("a", &[2]).await;
+    until(async || running.status().phase == Phase::Stopped).await;
+    let said = running.status().last_error.unwrap();
+    let stopped = running.stopped().await;
+    assert!(matches!(stopped, Stopped::Aborted { .. }), "{stopped}");
+    assert_eq!(said, stopped.to_string());
+    assert!(said.contains("panicked: no copy can be made"), "{said}");
 }
 
 #[tokio::test]
