@@ -45,6 +45,13 @@ pub trait AggregateCommand: Command {
 
     /// The key of the stream of the aggregate it addresses.
     fn stream_key(&self) -> impl StreamKey + '_;
+
+    /// Whether the aggregate most likely has no events yet, as that of a command that opens an account. Then it is decided
+    /// on as if it had none, without reading its stream. Where that is wrong, the append finds out, and the command is
+    /// decided on again: it comes to the same, and takes a little longer.
+    fn is_likely_new(&self) -> bool {
+        false
+    }
 }
 
 /// What can be the key of a stream: everything that can be shown as text, shown the same way every time.

@@ -371,10 +371,41 @@ pub fn derive_aggregate(input: TokenStream) -> TokenStream {
 /// | `id = field` | the field with the key of the aggregate, by name or by index; in an enum every variant has it, of one type |
 /// | `outcome = Type` | without an aggregate: what comes of it; by default `()` |
 /// | `error = Type` | without an aggregate: why it is refused; by default [`Infallible`](std::convert::Infallible) |
+/// | `likely_new` | the aggregate most likely has no events yet; on a struct, or on a variant; see below |
 /// | `name = "…"` | its name in traces, metrics and errors; by default that of the type |
 /// | `crate = path` | where the framework is, if not at `::cqrs` |
 ///
 /// Either `aggregate` and `id`, or one of `outcome` and `error`, must be there.
+///
+/// # Commands to new aggregates
+///
+/// `likely_new` on the command that opens an account saves reading a stream that is empty: the command is decided on as if
+/// there were no events, and what comes of it is appended. It changes what a command costs, and never what comes of it: where
+/// there are events, the append does not pass, and a refusal is not believed; the stream is read, and the command is decided
+/// on again. That an account may not be opened twice is for `handle` to say, with or without `likely_new`. Commands with an
+/// idempotency key or an expected version read the stream all the same.
+///
+/// ```
+/// # use cqrs::{Aggregate, AggregateCommand, Apply, Command, Decision, Event, Handle, emit};
+/// # #[derive(Event)]
+/// # struct Opened;
+/// # #[derive(Default, Aggregate)]
+/// # #[aggregate(events(Opened))]
+/// # struct Account;
+/// # impl Apply<Opened> for Account {
+/// #     fn apply(&mut self, _: Opened) {}
+/// # }
+/// # impl Handle<Open> for Account {
+/// #     fn handle(&self, _: Open) -> Decision<Self> { emit(Opened) }
+/// # }
+/// #[derive(Clone, Command)]
+/// #[command(aggregate = Account, id = account, likely_new)]
+/// struct Open {
+///     account: u64,
+/// }
+///
+/// assert!(Open { account: 1 }.is_likely_new());
+/// ```
 ///
 /// # Names
 ///

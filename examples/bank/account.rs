@@ -59,13 +59,38 @@ pub enum AccountError {
 #[derive(Debug, Clone, Command)]
 #[command(aggregate = Account, id = account)]
 pub enum AccountCommand {
-    Open { account: String, owner: String },
-    Deposit { account: String, cents: u64 },
-    Withdraw { account: String, cents: u64 },
-    SendTransfer { account: String, to: String, cents: u64 },
-    ReceiveTransfer { account: String, from: String, cents: u64 },
-    ReturnTransfer { account: String, transfer: String, to: String, cents: u64 },
-    Close { account: String },
+    #[command(likely_new)]
+    Open {
+        account: String,
+        owner: String,
+    },
+    Deposit {
+        account: String,
+        cents: u64,
+    },
+    Withdraw {
+        account: String,
+        cents: u64,
+    },
+    SendTransfer {
+        account: String,
+        to: String,
+        cents: u64,
+    },
+    ReceiveTransfer {
+        account: String,
+        from: String,
+        cents: u64,
+    },
+    ReturnTransfer {
+        account: String,
+        transfer: String,
+        to: String,
+        cents: u64,
+    },
+    Close {
+        account: String,
+    },
 }
 
 /// The most an account may hold: what a column of a database counts.

@@ -74,12 +74,32 @@ pub enum OrderError {
 #[derive(Debug, Clone, Command)]
 #[command(aggregate = Order, id = order)]
 pub enum OrderCommand {
-    Start { order: String, customer: String },
-    AddLine { order: String, product: String, quantity: u32, cents_each: u64 },
-    Place { order: String },
-    Pay { order: String, reference: String },
-    Ship { order: String, parcel: String },
-    Cancel { order: String, reason: String },
+    #[command(likely_new)]
+    Start {
+        order: String,
+        customer: String,
+    },
+    AddLine {
+        order: String,
+        product: String,
+        quantity: u32,
+        cents_each: u64,
+    },
+    Place {
+        order: String,
+    },
+    Pay {
+        order: String,
+        reference: String,
+    },
+    Ship {
+        order: String,
+        parcel: String,
+    },
+    Cancel {
+        order: String,
+        reason: String,
+    },
 }
 
 #[derive(Debug, Default, Serialize, Aggregate)]

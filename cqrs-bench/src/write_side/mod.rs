@@ -47,8 +47,10 @@ pub struct Arguments {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Workload {
-    /// Commands to accounts that are new, from 64 callers.
+    /// Commands that open new accounts, from 64 callers.
     New,
+    /// The same, to accounts of which nothing is said.
+    Unsaid,
     /// Commands to accounts with ten events each, from 64 callers.
     Existing,
     /// The same from one caller.
@@ -59,8 +61,14 @@ pub enum Workload {
     Load,
 }
 
-const ALL: [Workload; 5] =
-    [Workload::New, Workload::Existing, Workload::Single, Workload::Hot, Workload::Load];
+const ALL: [Workload; 6] = [
+    Workload::New,
+    Workload::Unsaid,
+    Workload::Existing,
+    Workload::Single,
+    Workload::Hot,
+    Workload::Load,
+];
 
 /// One way of doing a workload on a database.
 #[derive(Debug, Serialize)]
@@ -91,7 +99,7 @@ enum Contender<'a> {
 impl Workload {
     pub fn callers(self) -> usize {
         match self {
-            Self::New | Self::Existing => 64,
+            Self::New | Self::Unsaid | Self::Existing => 64,
             Self::Hot => 16,
             Self::Single | Self::Load => 1,
         }
@@ -100,6 +108,7 @@ impl Workload {
     pub fn title(self) -> &'static str {
         match self {
             Self::New => "commands to new accounts, 64 callers",
+            Self::Unsaid => "commands to new accounts not said to be new, 64 callers",
             Self::Existing => "commands to accounts of ten events, 64 callers",
             Self::Single => "commands to accounts of ten events, 1 caller",
             Self::Hot => "commands to one account, 16 callers",
@@ -110,6 +119,7 @@ impl Workload {
     fn name(self) -> &'static str {
         match self {
             Self::New => "new",
+            Self::Unsaid => "unsaid",
             Self::Existing => "existing",
             Self::Single => "single",
             Self::Hot => "hot",
@@ -120,7 +130,7 @@ impl Workload {
     /// How many accounts there are at first, and the events of each.
     fn accounts(self, quick: bool) -> (usize, usize) {
         match self {
-            Self::New => (0, 0),
+            Self::New | Self::Unsaid => (0, 0),
             Self::Existing | Self::Single => (if quick { 100 } else { 2_000 }, 10),
             Self::Hot => (1, 10),
             Self::Load => (1, 1_000),
@@ -174,7 +184,9 @@ pub async fn measure(arguments: &Arguments, console: &Console) -> Result<Vec<Sec
     {
         for workload in ALL {
             if arguments.only.is_empty() || arguments.only.contains(&workload) {
-                let program = program.as_deref().filter(|_| kind == Kind::Postgres);
+                // Others have nothing to say of an account, and do the same for both.
+                let has_peers = kind == Kind::Postgres && workload != Workload::Unsaid;
+                let program = program.as_deref().filter(|_| has_peers);
                 let lines = take_turns(kind, workload, arguments, program, console).await?;
                 describe(&mut section, &lines)?;
             }

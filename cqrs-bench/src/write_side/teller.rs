@@ -41,3 +41,17 @@ impl Handle<Deposit> for Teller {
         emit(TellerEvent::Deposited { cents, reference: "RF18 5390 0754 7034".to_owned() })
     }
 }
+
+/// The first deposit, which opens the account.
+#[derive(Debug, Clone, Command)]
+#[command(aggregate = Teller, id = teller, likely_new)]
+pub struct Open {
+    pub teller: String,
+    pub cents: u64,
+}
+
+impl Handle<Open> for Teller {
+    fn handle(&self, Open { teller, cents }: Open) -> Decision<Self> {
+        self.handle(Deposit { teller, cents })
+    }
+}

@@ -9,7 +9,7 @@ use cqrs::{Append, BoxError, EventId, ExpectedVersion, Metadata, NewEvent, Repos
 
 use super::Workload;
 use super::place::{Place, Twin};
-use super::teller::{Deposit, Teller, TellerEvent};
+use super::teller::{Deposit, Open, Teller, TellerEvent};
 use crate::report::Quantiles;
 
 pub struct Clients {
@@ -98,14 +98,19 @@ impl Clients {
             return run(1, time, load).await;
         }
         let (bus, count, accounts) = (self.bus.clone(), self.sent.clone(), self.accounts);
-        let is_new = self.workload == Workload::New;
+        let workload = self.workload;
         let deposit = move |chance: u64| {
             let bus = bus.clone();
             let number = count.fetch_add(1, Ordering::Relaxed);
             async move {
                 let chance = chance.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
-                let teller = if is_new { format!("n{number}") } else { accounts.key(chance) };
-                bus.send(Deposit { teller, cents: 100 }).await?;
+                let cents = 100;
+                let new = || format!("n{number}");
+                match workload {
+                    Workload::New => bus.send(Open { teller: new(), cents }).await?,
+                    Workload::Unsaid => bus.send(Deposit { teller: new(), cents }).await?,
+                    _ => bus.send(Deposit { teller: accounts.key(chance), cents }).await?,
+                };
                 Ok(1)
             }
         };

@@ -21,8 +21,10 @@ pub(super) struct Batch<'a, A: Aggregate> {
     stream: &'a StreamId,
     /// The aggregate, if it is known.
     base: Option<Loaded<A>>,
-    /// Whether it was kept from before, so that others may have changed the stream since.
+    /// Whether it was kept from before, or taken to be new, so that it may not be what the stream holds.
     may_be_stale: bool,
+    /// Whether its stream has been looked at, or an aggregate without events was taken for it.
+    is_known: bool,
     /// How many commands are decided on together.
     most: usize,
     /// Whether another writer was faster.
@@ -60,6 +62,7 @@ impl<'a, A: Aggregate> Batch<'a, A> {
             stream,
             base: kept,
             may_be_stale,
+            is_known: may_be_stale,
             most: usize::MAX,
             met_rivals: false,
             append_took: Duration::ZERO,
@@ -80,7 +83,8 @@ impl<'a, A: Aggregate> Batch<'a, A> {
 
     /// Decides on commands and stores what comes of them. Returns those that are still to be carried out.
     async fn round(&mut self, mut jobs: Jobs<A>) -> Jobs<A> {
-        let mut working = match self.loaded().await {
+        let is_likely_new = jobs.first().is_some_and(|job| job.is_likely_new());
+        let mut working = match self.loaded(is_likely_new).await {
             Ok(loaded) => loaded,
             Err(error) => {
                 // It is the first one's; the others find out for themselves.
@@ -186,11 +190,16 @@ impl<'a, A: Aggregate> Batch<'a, A> {
         }
     }
 
-    async fn loaded(&mut self) -> Result<Loaded<A>, LoadError> {
-        match self.base.take() {
-            Some(loaded) => Ok(loaded),
-            None => load(&*self.repository.store, self.stream.clone()).await,
+    async fn loaded(&mut self, is_likely_new: bool) -> Result<Loaded<A>, LoadError> {
+        let is_known = std::mem::replace(&mut self.is_known, true);
+        if let Some(base) = self.base.take() {
+            return Ok(base);
         }
+        if !is_known && is_likely_new {
+            self.may_be_stale = true;
+            return Ok(Loaded::new(self.stream.clone()));
+        }
+        load(&*self.repository.store, self.stream.clone()).await
     }
 
     /// Decides on commands until there is enough to be stored. Those that are left stay in `jobs`.

@@ -24,6 +24,9 @@ pub(super) type Refusal<C> = <<C as AggregateCommand>::Aggregate as Aggregate>::
 
 /// A command to an aggregate, whatever its type.
 pub(super) trait Job<A: Aggregate>: Send {
+    /// Whether the aggregate most likely has no events yet.
+    fn is_likely_new(&self) -> bool;
+
     /// Decides in this state, and applies what comes of it.
     fn decide(&mut self, loaded: &mut Loaded<A>) -> Decided;
 
@@ -107,6 +110,10 @@ impl<C: AggregateCommand> CommandJob<C> {
 }
 
 impl<C: AggregateCommand> Job<C::Aggregate> for CommandJob<C> {
+    fn is_likely_new(&self) -> bool {
+        self.command.is_likely_new()
+    }
+
     fn decide(&mut self, loaded: &mut Loaded<C::Aggregate>) -> Decided {
         let _entered = self.span.clone().entered();
         // What panics here panics at the caller's; the commands of others go on.

@@ -41,7 +41,8 @@ impl<A> Loaded<A> {
 }
 
 impl<A: Aggregate> Loaded<A> {
-    fn new(stream: StreamId) -> Self {
+    /// One without events.
+    pub(super) fn new(stream: StreamId) -> Self {
         Self {
             stream,
             state: A::default(),
@@ -111,7 +112,7 @@ pub(super) async fn load<A: Aggregate>(
         None => false,
     };
     if !is_whole {
-        catch_up(store, &mut loaded).await?;
+        replay(store, &mut loaded).await?;
     }
     loaded.took = began.elapsed();
     Ok(loaded)
@@ -122,6 +123,15 @@ pub(super) async fn catch_up<A: Aggregate>(
     store: &dyn Store,
     loaded: &mut Loaded<A>,
 ) -> Result<(), LoadError> {
+    if loaded.exists() {
+        return replay(store, loaded).await;
+    }
+    // There may be a snapshot.
+    *loaded = load(store, loaded.stream.clone()).await?;
+    Ok(())
+}
+
+async fn replay<A: Aggregate>(store: &dyn Store, loaded: &mut Loaded<A>) -> Result<(), LoadError> {
     let (stream, after) = (loaded.stream.clone(), loaded.version);
     let mut applied = Ok(());
     let mut take = |event| {

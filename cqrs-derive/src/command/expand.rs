@@ -67,12 +67,31 @@ fn of_aggregate(command: &Command, aggregate: &Type, id: Option<&Id>) -> TokenSt
             #key
         }
     };
+    let is_likely_new = is_likely_new(command);
     tokens.extend(subject.implement(
         &quote!(#cqrs::AggregateCommand),
         &bounds,
-        &quote!(#aggregate_type #stream_key),
+        &quote!(#aggregate_type #stream_key #is_likely_new),
     ));
     tokens
+}
+
+/// Says so of a struct, or of some variants; nothing where it is said of none.
+fn is_likely_new(command: &Command) -> Option<TokenStream> {
+    let new: Vec<_> = command.variants.iter().filter(|variant| variant.is_likely_new).collect();
+    let is_likely_new = if command.is_likely_new {
+        quote!(true)
+    } else if new.is_empty() {
+        return None;
+    } else {
+        let new = new.into_iter().map(|variant| &variant.ident);
+        quote!(::core::matches!(self, #(Self::#new { .. })|*))
+    };
+    Some(quote! {
+        fn is_likely_new(&self) -> ::core::primitive::bool {
+            #is_likely_new
+        }
+    })
 }
 
 fn implement(
@@ -84,8 +103,9 @@ fn implement(
 ) -> TokenStream {
     let Command { cqrs, subject, name, variants, .. } = command;
     let name_of_variant = (!variants.is_empty()).then(|| {
-        let arms =
-            variants.iter().map(|Variant { ident, name }| quote!(Self::#ident { .. } => #name,));
+        let arms = variants
+            .iter()
+            .map(|Variant { ident, name, .. }| quote!(Self::#ident { .. } => #name,));
         quote! {
             fn name(&self) -> &'static ::core::primitive::str {
                 match self { #(#arms)* }

@@ -27,6 +27,8 @@ struct Command {
     name: String,
     /// The variants of an enum.
     variants: Vec<Variant>,
+    /// Of a struct, whether its aggregate most likely is new.
+    is_likely_new: bool,
     route: Route,
     /// The struct, or each variant of the enum.
     described: Vec<Described>,
@@ -36,6 +38,7 @@ struct Variant {
     ident: Ident,
     /// The whole name, with that of the command.
     name: String,
+    is_likely_new: bool,
 }
 
 enum Route {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use quote::ToTokens;
-use syn::{Data, DeriveInput, Fields, LitStr, Member, Path, Type, parse_quote};
+use syn::{Data, DeriveInput, Fields, Ident, LitStr, Member, Path, Type, parse_quote};
 
 use super::{Command, Id, Route, Variant};
 use crate::attr::{self, Slot, Table};
@@ -20,6 +20,7 @@ const ON_TYPE: Table = Table {
         ("id", "id = account"),
         ("outcome", "outcome = TransferDone"),
         ("error", "error = TransferError"),
+        ("likely_new", "likely_new"),
         ("name", "name = \"Withdraw\""),
         ("crate", "crate = some::path"),
     ],
@@ -28,7 +29,7 @@ const ON_TYPE: Table = Table {
 
 const ON_VARIANT: Table = Table {
     attribute: "command",
-    known: &[("name", "name = \"Open\"")],
+    known: &[("name", "name = \"Open\""), ("likely_new", "likely_new")],
     misplaced: &[
         ("aggregate", "one aggregate decides on all variants; write it on the enum"),
         ("id", "all variants have the key in a field of one name; write it on the enum"),
@@ -44,6 +45,7 @@ struct Options {
     id: Slot<Member>,
     outcome: Slot<Type>,
     error: Slot<Type>,
+    likely_new: Slot<()>,
     name: Slot<LitStr>,
     crate_path: Slot<Path>,
 }
@@ -62,6 +64,10 @@ pub(super) fn command(input: &DeriveInput, errors: &mut Errors) -> Option<Comman
             "id" => options.id.set(key, key.field(input)?, errors),
             "outcome" => options.outcome.set(key, key.type_(input)?, errors),
             "error" => options.error.set(key, key.type_(input)?, errors),
+            "likely_new" => {
+                key.flag(input)?;
+                options.likely_new.set(key, (), errors);
+            }
             "name" => options.name.set(key, key.text(input)?, errors),
             _ => options.crate_path.set(key, key.path(input)?, errors),
         }
@@ -69,19 +75,42 @@ pub(super) fn command(input: &DeriveInput, errors: &mut Errors) -> Option<Comman
     });
     attr::refuse_on_fields("command", input, errors);
     let name = message::name(options.name.get(), &subject.name, errors);
+    let (variants, first) = variants(input, &name, errors);
+    let route =
+        route(input, (options.aggregate, options.id), (options.outcome, options.error), errors);
+    let likely_new = options.likely_new.key();
+    check_likely_new(input, likely_new, first.as_ref(), &route, errors);
     Some(Command {
         described: Described::all(input, &subject),
-        variants: variants(input, &name, errors),
+        variants,
         name,
         cqrs: cqrs_path(options.crate_path.take()),
-        route: route(
-            input,
-            (options.aggregate, options.id),
-            (options.outcome, options.error),
-            errors,
-        ),
+        is_likely_new: likely_new.is_some(),
+        route,
         subject,
     })
+}
+
+/// It is on a struct, or on variants of an enum; and on commands of aggregates.
+fn check_likely_new(
+    input: &DeriveInput,
+    on_type: Option<&Ident>,
+    on_variant: Option<&Ident>,
+    route: &Route,
+    errors: &mut Errors,
+) {
+    if let (Some(key), Data::Enum(_)) = (on_type, &input.data) {
+        errors.at(
+            key,
+            "not all variants are the first command to their aggregate: write `#[command(likely_new)]` on the variant \
+             that is",
+        );
+    } else if let (Some(key), Route::Handler { .. }) = (on_type.or(on_variant), route) {
+        errors.at(
+            key,
+            "only an aggregate is new: remove `likely_new`, or write `aggregate = Account` and `id = account`",
+        );
+    }
 }
 
 fn route(
@@ -170,16 +199,25 @@ fn checked_id(input: &DeriveInput, id: Option<Member>, errors: &mut Errors) -> O
 }
 
 /// The variants of an enum, each with a name of its own: otherwise two of them sent with one idempotency key would pass
-/// for the same command.
-fn variants(input: &DeriveInput, command: &str, errors: &mut Errors) -> Vec<Variant> {
+/// for the same command; and where the first of them is said to come to new aggregates.
+fn variants(
+    input: &DeriveInput,
+    command: &str,
+    errors: &mut Errors,
+) -> (Vec<Variant>, Option<Ident>) {
     let Data::Enum(data) = &input.data else {
-        return Vec::new();
+        return (Vec::new(), None);
     };
-    let mut taken = HashMap::new();
+    let (mut taken, mut first_new) = (HashMap::new(), None);
     let variants = data.variants.iter().map(|variant| {
-        let mut given = Slot::default();
+        let (mut given, mut likely_new) = (Slot::default(), Slot::default());
         ON_VARIANT.read(&variant.attrs, errors, |key, input, errors| {
-            given.set(key, key.text(input)?, errors);
+            if key.name == "name" {
+                given.set(key, key.text(input)?, errors);
+            } else {
+                key.flag(input)?;
+                likely_new.set(key, (), errors);
+            }
             Ok(())
         });
         let own = message::name(given.get(), &names::plain(&variant.ident), errors);
@@ -194,9 +232,10 @@ fn variants(input: &DeriveInput, command: &str, errors: &mut Errors) -> Vec<Vari
                 None => errors.at(&variant.ident, message),
             }
         }
-        Variant { ident: variant.ident.clone(), name }
+        first_new = first_new.take().or(likely_new.key().cloned());
+        Variant { ident: variant.ident.clone(), name, is_likely_new: likely_new.key().is_some() }
     });
-    variants.collect()
+    (variants.collect(), first_new)
 }
 
 fn type_of(field: &Member, fields: &Fields) -> Option<Type> {

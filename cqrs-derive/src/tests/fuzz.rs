@@ -28,7 +28,7 @@ const VALID: [&str; 14] = [
     r#"#[command(aggregate = A, id = account, name = "a.b")] struct C { account: u8, r#type: String }"#,
     r"#[command(aggregate = A<T>, id = 0)] struct C<T>(T, u8);",
     r#"#[command(aggregate = A, id = account)]
-       enum C { Open { account: u8 }, #[command(name = "x")] Close { account: u8 } }"#,
+       enum C { #[command(likely_new)] Open { account: u8 }, #[command(name = "x")] Close { account: u8 } }"#,
     r"#[command(outcome = u8, error = E)] struct C { x: u8 }",
     r#"#[query(output = Option<T>, error = E, name = "q")] struct Q<T> { t: T }"#,
     r#"#[projection(model = M<T>, name = "p", version = 2, events(A, B<T>))]

@@ -53,7 +53,7 @@ impl Handle<OpenDoor> for Door {
 }
 
 #[derive(Debug, Clone, Command)]
-#[command(aggregate = Door, id = 1, name = "door.close")]
+#[command(aggregate = Door, id = 1, name = "door.close", likely_new)]
 struct CloseDoor(bool, u64);
 
 impl Handle<CloseDoor> for Door {
@@ -79,8 +79,14 @@ impl<T> Handle<Generic<T>> for Door {
 #[command(aggregate = Door, id = door)]
 #[allow(dead_code, reason = "only the key is of interest")]
 enum Touch {
-    Push { door: u64, force: u32 },
-    Knock { door: u64 },
+    Push {
+        door: u64,
+        force: u32,
+    },
+    #[command(likely_new)]
+    Knock {
+        door: u64,
+    },
 }
 
 #[derive(Debug, Clone, Command)]
@@ -117,6 +123,15 @@ fn the_key_is_the_text_of_the_field() {
     assert_eq!(key(&Touch::Knock { door: 2 }), "2");
     assert_eq!(key(&Fit::Lock("3".into(), 4)), "4");
     assert_eq!(key(&Fit::Handle(5, 6)), "6");
+}
+
+#[test]
+fn what_is_likely_new_is_told_by_command_and_variant() {
+    assert!(!OpenDoor { door: "a".into() }.is_likely_new());
+    assert!(CloseDoor(true, 42).is_likely_new());
+    assert!(!Touch::Push { door: 1, force: 9 }.is_likely_new());
+    assert!(Touch::Knock { door: 2 }.is_likely_new());
+    assert!(!Fit::Handle(5, 6).is_likely_new());
 }
 
 #[derive(Debug, Clone, Command)]

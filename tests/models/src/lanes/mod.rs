@@ -8,6 +8,7 @@
 //! |--|--|
 //! | [`Step::Arrives`] | `repository/lane.rs`, `execute`: served in its own future, or queued |
 //! | [`State::pass_on`] | the same, `Turn::drop`, then `serve` |
+//! | [`State::serve`] | `repository/batch.rs`, `new` and `loaded` |
 //! | [`Step::Loads`], [`Step::CatchesUp`] | `repository/load.rs` |
 //! | [`Protocol::decide`] | `repository/batch.rs`, `round`, up to the append |
 //! | [`Step::Stores`] | the store carries out the append, which expects the version of the state |
@@ -39,6 +40,8 @@ struct Protocol {
     events: usize,
     /// Whether the aggregate is kept in memory.
     is_cached: bool,
+    /// Whether an aggregate that is not known is taken to be without events.
+    is_taken_to_be_new: bool,
     flaw: Flaw,
     attempts: u8,
     seats_given_back: u8,
@@ -50,6 +53,7 @@ const PROTOCOL: Protocol = Protocol {
     commands: 3,
     events: 256,
     is_cached: true,
+    is_taken_to_be_new: false,
     flaw: Flaw::None,
     attempts: 2,
     seats_given_back: 2,
@@ -199,7 +203,8 @@ impl State {
     }
 
     fn serve(&mut self, protocol: &Protocol, commands: Vec<usize>, is_callers: bool) {
-        let kept = self.kept.take();
+        let new = protocol.is_taken_to_be_new.then_some(EMPTY);
+        let kept = self.kept.take().or(new);
         let serving =
             Serving { commands, phase: Phase::Loading, may_be_stale: kept.is_some(), is_callers };
         self.serving = Some(serving);
@@ -317,6 +322,10 @@ fn g2_g9_g14_commands_are_decided_on_in_the_state_they_are_stored_on() {
     holds("lanes, an aggregate that is kept", &PROTOCOL, 1_000);
     let loaded = Protocol { is_cached: false, ..PROTOCOL };
     holds("lanes, an aggregate that is loaded", &loaded, 1_000);
+    let new = Protocol { is_taken_to_be_new: true, ..PROTOCOL };
+    holds("lanes, an aggregate that is taken to be new, and kept", &new, 1_000);
+    let new = Protocol { is_taken_to_be_new: true, ..loaded };
+    holds("lanes, an aggregate that is taken to be new each time", &new, 1_000);
     let small = Protocol { events: 1, seats_given_back: 3, ..PROTOCOL };
     holds("lanes, small batches", &small, 1_000);
     let unknown = Protocol { unknown: 1, ..PROTOCOL };
@@ -330,6 +339,8 @@ fn g2_g9_every_part_of_a_lane_is_needed() {
     let flaw = |flaw| Protocol { flaw, ..PROTOCOL };
     let memory = flaw(Flaw::RefusesFromMemory);
     fails("a refusal in a kept state", &memory, "from before it came");
+    let new = Protocol { is_cached: false, is_taken_to_be_new: true, ..memory };
+    fails("a refusal in a state that was taken for the stream's", &new, "from before it came");
     let nothing = Protocol { seats_given_back: 1, ..flaw(Flaw::ExpectsNothing) };
     fails("a kept state, and an append that expects nothing", &nothing, "not stored where");
     let unknown = Protocol { unknown: 1, ..flaw(Flaw::KeepsAfterUnknown) };

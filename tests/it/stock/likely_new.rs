@@ -1,0 +1,117 @@
+//! Aggregates that are taken to be new.
+
+use std::sync::atomic::Ordering;
+
+use cqrs::prelude::*;
+use cqrs::{MemoryStore, Retry};
+use serde::{Deserialize, Serialize};
+
+use super::watched::Watched;
+use super::{NewKeptStock, NewStock, NotEnough, Take, TakeNew, TakeNewKept, bus};
+
+fn taken_to_be_new<A: Aggregate>(store: &Watched) -> Bus {
+    Bus::builder(store.clone()).retry(Retry::never()).aggregate::<A>().build().unwrap()
+}
+
+/// How many appends there were, and how many reads.
+fn calls(store: &Watched) -> (usize, usize) {
+    (store.appends.load(Ordering::SeqCst), store.reads.load(Ordering::SeqCst))
+}
+
+#[tokio::test]
+async fn a_command_to_a_new_aggregate_is_an_append_and_nothing_else() {
+    let store = Watched::new(100);
+    let bus = taken_to_be_new::<NewStock>(&store);
+    let first = bus.send(TakeNew::from(1)).await.unwrap();
+    assert_eq!((first.version.get(), calls(&store)), (1, (1, 0)));
+    // The next one is wrong about it, is told so by the append, and is no conflict for that.
+    let second = bus.send(TakeNew::from(1)).await.unwrap();
+    assert_eq!((second.version.get(), second.attempts, calls(&store)), (2, 1, (3, 1)));
+}
+
+#[tokio::test]
+async fn a_new_aggregate_that_is_kept_is_never_read() {
+    let store = Watched::new(100);
+    let bus = taken_to_be_new::<NewKeptStock>(&store);
+    for version in 1..=5 {
+        let done = bus.send(TakeNewKept::from(1)).await.unwrap();
+        assert_eq!((done.version.get(), done.attempts), (version, 1));
+    }
+    assert_eq!(calls(&store), (5, 0));
+}
+
+#[tokio::test]
+async fn g9_what_was_taken_to_be_new_is_decided_on_as_it_is() {
+    let store = Watched::new(100);
+    bus(store.clone()).send(Take::from(95)).await.unwrap();
+    for round in 0..2 {
+        let bus = taken_to_be_new::<NewStock>(&store);
+        let kept = taken_to_be_new::<NewKeptStock>(&store);
+        // One that a new stock would carry out, one that it would refuse as well, and one that leads to nothing.
+        for pieces in [10, 101] {
+            let refused = bus.send(TakeNew::from(pieces)).await.unwrap_err();
+            assert_eq!(refused.rejection(), Some(&NotEnough(5 - round)), "{refused}");
+            let refused = kept.send(TakeNewKept::from(pieces)).await.unwrap_err();
+            assert_eq!(refused.rejection(), Some(&NotEnough(5 - round)), "{refused}");
+        }
+        let version = u64::from(round) + 1;
+        assert_eq!(bus.send(TakeNew::from(0)).await.unwrap().version.get(), version);
+        assert_eq!(kept.send(TakeNewKept::from(0)).await.unwrap().version.get(), version);
+        assert_eq!(bus.send(TakeNew::from(1)).await.unwrap().version.get(), version + 1);
+    }
+}
+
+#[tokio::test]
+async fn g9_a_panic_in_what_was_taken_to_be_new_is_decided_on_again() {
+    let store = MemoryStore::new();
+    let bus = Bus::builder(store).aggregate::<Lamp>().build().unwrap();
+    bus.send(Mount { lamp: 1 }).await.unwrap();
+    assert_eq!(bus.send(Light { lamp: 1 }).await.unwrap().version.get(), 2);
+    let send = tokio::spawn(async move { bus.send(Light { lamp: 2 }).await });
+    assert!(send.await.unwrap_err().is_panic(), "where it is new, it is the caller's");
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(prefix = "lamp")]
+enum LampEvent {
+    Mounted,
+    Lit,
+}
+
+/// Panics when it is lit before it is mounted.
+#[derive(Debug, Default, Aggregate)]
+#[aggregate(category = "lamp", events(LampEvent))]
+struct Lamp {
+    is_mounted: bool,
+}
+
+impl Apply<LampEvent> for Lamp {
+    fn apply(&mut self, _: LampEvent) {
+        self.is_mounted = true;
+    }
+}
+
+#[derive(Debug, Clone, Command)]
+#[command(aggregate = Lamp, id = lamp)]
+struct Mount {
+    lamp: u32,
+}
+
+impl Handle<Mount> for Lamp {
+    fn handle(&self, _: Mount) -> Decision<Self> {
+        emit(LampEvent::Mounted)
+    }
+}
+
+#[derive(Debug, Clone, Command)]
+#[command(aggregate = Lamp, id = lamp, likely_new)]
+struct Light {
+    lamp: u32,
+}
+
+impl Handle<Light> for Lamp {
+    fn handle(&self, _: Light) -> Decision<Self> {
+        assert!(self.is_mounted, "there is no lamp");
+        emit(LampEvent::Lit)
+    }
+}
