@@ -7,13 +7,13 @@ use cqrs_core::{
     Append, AppendError, Appended, Conflict, Details, EventId, ExpectedVersion, NewEvent, Position,
     StoreError, StoreErrorKind, Version,
 };
-use sqlx::pool::PoolConnection;
-use sqlx::{Connection, Error, PgConnection, PgTransaction, Postgres, Row};
+use sqlx::{Connection, Error, PgConnection, PgTransaction, Row};
 use uuid::Uuid;
 
 use crate::connections::{Connections, Retry, in_time};
 use crate::error::{Constraint, Failure, classify, store_error};
 use crate::rows::{number, saturate};
+use crate::warm::Held;
 
 /// How often an append that expects no exact version begins anew because others append to its stream at the same time.
 const MAX_RACES: u32 = 100;
@@ -47,44 +47,49 @@ pub(crate) async fn append(
         };
         let attempt = attempt(&mut connection, append, &columns);
         let error = match in_time(connections.call_timeout(), attempt).await {
-            Ok(Outcome::Stored(appended)) => return Ok(appended),
-            Ok(Outcome::StoredBefore(appended)) => {
-                // After a loss, what is there now was most likely stored by the attempt whose answer was lost: to the
-                // caller, this append stored it.
-                let replayed = lost.is_none();
-                return Ok(Appended { replayed, ..appended });
-            }
-            Ok(Outcome::Refused(AppendError::Conflict(conflict)))
-                if lost.is_some() && conflict.actual < least(append) =>
-            {
-                return Err(may_come_true(append, &conflict).into());
-            }
-            Ok(Outcome::Refused(error)) => return Err(error),
-            Ok(Outcome::Raced) if races < MAX_RACES => {
-                races += 1;
-                continue;
-            }
-            Ok(Outcome::Raced) => {
-                return Err(give_up(append, lost.as_ref(), too_many_races(append)));
+            Ok(outcome) => {
+                connections.put_back(connection);
+                match outcome {
+                    Outcome::Stored(appended) => return Ok(appended),
+                    Outcome::StoredBefore(appended) => {
+                        // After a loss, what is there now was most likely stored by the attempt whose answer was lost: to
+                        // the caller, this append stored it.
+                        let replayed = lost.is_none();
+                        return Ok(Appended { replayed, ..appended });
+                    }
+                    Outcome::Refused(AppendError::Conflict(conflict))
+                        if lost.is_some() && conflict.actual < least(append) =>
+                    {
+                        return Err(may_come_true(append, &conflict).into());
+                    }
+                    Outcome::Refused(error) => return Err(error),
+                    Outcome::Raced if races < MAX_RACES => {
+                        races += 1;
+                        continue;
+                    }
+                    Outcome::Raced => {
+                        return Err(give_up(append, lost.as_ref(), too_many_races(append)));
+                    }
+                }
             }
             Err(error) => error,
         };
         match classify(&error) {
             Failure::Lost => {
-                drop(connection.detach());
+                connection.close();
                 lost = Some(match lost {
                     Some(since) => Lost { error, ..since },
                     None => Lost::begin(connections, error),
                 });
             }
-            Failure::Demoted if may_be_old => drop(connection.detach()),
+            Failure::Demoted if may_be_old => connection.close(),
             Failure::Undone if undone < MAX_UNDONE => {
                 undone += 1;
                 tokio::time::sleep(Duration::from_millis(1 << undone)).await;
             }
             failure => {
                 if failure == Failure::Demoted {
-                    drop(connection.detach());
+                    connection.close();
                 }
                 let error = store_error(&doing(append), error);
                 return Err(give_up(append, lost.as_ref(), error));
@@ -107,7 +112,7 @@ async fn reconnect(
     connections: &Connections,
     append: &Append,
     mut lost: Lost,
-) -> Result<(PoolConnection<Postgres>, Lost), StoreError> {
+) -> Result<(Held, Lost), StoreError> {
     while lost.retry.again().await {
         let connection = tokio::time::timeout_at(lost.retry.until(), connections.get());
         if let Ok(Ok(connection)) = connection.await {

@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::{StoreError, StoreErrorKind};
 use futures_util::TryStreamExt;
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::{Error, Execute, Executor, PgPool, Postgres};
 use tokio::time::{Instant, timeout};
 
 use crate::error::{Failure, classify, no_session, store_error};
+use crate::warm::{Held, Warm};
 
 /// How long a statement may take unless set.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,12 +21,13 @@ pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Connections {
     pool: PgPool,
+    warm: Arc<Warm>,
     call_timeout: Duration,
 }
 
 impl Connections {
     pub(crate) fn new(pool: PgPool, call_timeout: Duration) -> Self {
-        Self { pool, call_timeout }
+        Self { warm: Arc::new(Warm::new(pool.clone())), pool, call_timeout }
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -54,12 +56,20 @@ impl Connections {
 
     /// Whether the next connection may be one that was made a while ago, when its address led elsewhere.
     pub(crate) fn may_be_old(&self) -> bool {
-        self.pool.num_idle() > 0
+        self.warm.has_some() || self.pool.num_idle() > 0
     }
 
     /// A connection; nothing has been sent yet when there is none.
-    pub(crate) async fn get(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        self.pool.acquire().await.map_err(|error| self.none(error))
+    pub(crate) async fn get(&self) -> Result<Held, StoreError> {
+        if let Some(held) = self.warm.take() {
+            return Ok(held);
+        }
+        self.pool.acquire().await.map(Held::new).map_err(|error| self.none(error))
+    }
+
+    /// Takes a connection back on which all went well.
+    pub(crate) fn put_back(&self, connection: Held) {
+        self.warm.keep(connection);
     }
 
     /// Why there is no connection.
@@ -111,7 +121,10 @@ impl Connections {
             let mut connection = self.get().await?;
             let answer = in_time(self.call_timeout, connection.fetch_all(statement())).await;
             let (failure, error) = match answer {
-                Ok(rows) if on_primary(&rows) => return Ok(rows),
+                Ok(rows) if on_primary(&rows) => {
+                    self.put_back(connection);
+                    return Ok(rows);
+                }
                 Ok(_) => (Failure::Demoted, on_replica(doing)),
                 Err(error) => (classify(&error), store_error(doing, error)),
             };
@@ -145,10 +158,12 @@ impl Connections {
                 }
                 Ok(())
             };
-            let error = match (in_time(self.call_timeout, all).await, refused) {
-                (Ok(()), None) => return Ok(taken),
-                (Ok(()), Some(refused)) => return Err(refused),
-                (Err(error), _) => error,
+            let error = match in_time(self.call_timeout, all).await {
+                Ok(()) => {
+                    self.put_back(connection);
+                    return refused.map_or(Ok(taken), Err);
+                }
+                Err(error) => error,
             };
             let (failure, error) = (classify(&error), store_error(doing, error));
             self.recover(connection, may_be_old, &mut retry, failure, error).await?;
@@ -158,16 +173,16 @@ impl Connections {
     /// Makes ready for another attempt after one that failed, if there is to be one.
     async fn recover(
         &self,
-        connection: PoolConnection<Postgres>,
+        connection: Held,
         may_be_old: bool,
         retry: &mut Retry,
         failure: Failure,
         error: StoreError,
     ) -> Result<(), StoreError> {
         match failure {
-            Failure::Lost => drop(connection.detach()),
+            Failure::Lost => connection.close(),
             Failure::Demoted => {
-                drop(connection.detach());
+                connection.close();
                 return if may_be_old { Ok(()) } else { Err(error) };
             }
             Failure::Undone => drop(connection),

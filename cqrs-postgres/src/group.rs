@@ -96,15 +96,17 @@ async fn together(
     connections: &Connections,
     appends: &[Pending<Appends>],
 ) -> Result<Vec<Option<Appended>>, Error> {
-    let Ok(mut connection) = connections.pool().acquire().await else {
+    let Ok(mut connection) = connections.get().await else {
         // Each says so of itself.
         return Ok(appends.iter().map(|_| None).collect());
     };
     let answer = in_time(connections.call_timeout(), insert(&mut connection, appends)).await;
-    if let Err(error) = &answer
-        && matches!(classify(error), Failure::Lost | Failure::Demoted)
-    {
-        drop(connection.detach());
+    match &answer {
+        Ok(_) => connections.put_back(connection),
+        Err(error) if matches!(classify(error), Failure::Lost | Failure::Demoted) => {
+            connection.close();
+        }
+        Err(_) => drop(connection),
     }
     let Inserted { ids, versions, positions } = answer?;
     let mut next = 0;

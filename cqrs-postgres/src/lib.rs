@@ -69,7 +69,9 @@ mod reads;
 mod rows;
 mod snapshot;
 mod store;
+mod task;
 mod visibility;
+mod warm;
 
 pub use sqlx;
 

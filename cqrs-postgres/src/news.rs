@@ -20,11 +20,11 @@ use std::time::Duration;
 use cqrs_core::{News, NewsBoard};
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Error, PgConnection, PgPool, Row};
-use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
+
+use crate::task::Task;
 
 /// Where hints are sent. The payload names the store that sends it, which need not hear it.
 const CHANNEL: &str = "cqrs_events";
@@ -129,38 +129,6 @@ impl Pace {
             self.timing.seldom
         } else {
             self.timing.often
-        }
-    }
-}
-
-/// A task in the background that ends when this is dropped.
-#[derive(Default)]
-struct Task(Mutex<Option<AbortHandle>>);
-
-impl Task {
-    /// Begins the task unless it runs: the runtime an earlier one was begun on may be gone. It ends with the pool.
-    fn keep_running<F>(&self, pool: &PgPool, work: impl FnOnce() -> F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.as_ref().is_none_or(AbortHandle::is_finished)
-            && let Ok(runtime) = Handle::try_current()
-        {
-            let (mut closed, work) = (pool.close_event(), work());
-            let task = runtime.spawn(async move {
-                let _ = closed.do_until(work).await;
-            });
-            *running = Some(task.abort_handle());
-        }
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        let running = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(task) = running {
-            task.abort();
         }
     }
 }

@@ -25,3 +25,4 @@ mod tls;
 mod undone;
 mod versions;
 mod views;
+mod warm;

@@ -1,0 +1,127 @@
+//! Connections that calls pass on among themselves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use cqrs_core::{EventId, EventStore, Version};
+use cqrs_postgres::PostgresStore;
+use cqrs_test_harness::postgres;
+use sqlx::postgres::PgPoolOptions;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+use crate::support::{add, store, stream};
+
+/// Longer than anything takes that does not hang.
+const LONG: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn calls_that_follow_each_other_use_one_connection() {
+    let (store, _database) = store("warm").await;
+    for _ in 0..30 {
+        add(&store, "a").await;
+        assert!(!store.read_stream(&stream("a"), Version::NONE, 1).await.unwrap().is_empty());
+    }
+    assert_eq!(store.pool().size(), 1);
+    // When nobody has used it for a moment, it is there for others.
+    timeout(LONG, async {
+        while store.pool().num_idle() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_connection_comes_before_calls_that_follow_each_other() {
+    let database = postgres().unwrap().database("warm").await.unwrap();
+    let options = PostgresStore::options(database.url()).max_connections(1);
+    let store = options.connect().await.unwrap();
+    let appends = Arc::<AtomicUsize>::default();
+    let (busy, count) = (store.clone(), appends.clone());
+    let busy = tokio::spawn(async move {
+        loop {
+            add(&busy, "a").await;
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    while appends.load(Ordering::Relaxed) < 10 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..10 {
+        let before = appends.load(Ordering::Relaxed);
+        let connection = timeout(LONG, store.pool().acquire()).await.unwrap().unwrap();
+        let meanwhile = appends.load(Ordering::Relaxed) - before;
+        // The one that is under way, and one that was in front.
+        assert!(meanwhile <= 2, "{meanwhile}");
+        drop(connection);
+    }
+    busy.abort();
+}
+
+#[tokio::test]
+async fn a_connection_is_given_back_now_and_then_however_much_it_is_used() {
+    let database = postgres().unwrap().database("warm").await.unwrap();
+    let given_back = Arc::<AtomicUsize>::default();
+    let count = given_back.clone();
+    let pool = PgPoolOptions::new().max_connections(4).after_release(move |_, _| {
+        count.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async { Ok(true) })
+    });
+    let store = PostgresStore::with_pool(pool.connect(&database.url()).await.unwrap());
+    let store = store.await.unwrap();
+    add(&store, "a").await;
+    let before = given_back.load(Ordering::Relaxed);
+    let mut appends = 0;
+    timeout(LONG, async {
+        while given_back.load(Ordering::Relaxed) < before + 2 {
+            add(&store, "a").await;
+            appends += 1;
+        }
+    })
+    .await
+    .unwrap();
+    // With each append, it would be a round trip for each.
+    assert!(appends > 20, "{appends}");
+}
+
+#[tokio::test]
+async fn a_pool_that_is_closed_right_after_the_first_call_gets_its_connection_back() {
+    let (store, _database) = store("warm").await;
+    assert!(store.find(EventId::random()).await.unwrap().is_none());
+    timeout(LONG, store.pool().close()).await.unwrap();
+    assert_eq!(store.pool().size(), 0);
+}
+
+#[tokio::test]
+async fn a_pool_that_is_closed_gets_all_of_its_connections_back() {
+    for round in 0..20 {
+        let (store, _database) = store("warm").await;
+        let busy = store.clone();
+        let busy = tokio::spawn(async move {
+            while busy.read_stream(&stream("a"), Version::NONE, 1).await.is_ok() {}
+        });
+        for _ in 0..round {
+            add(&store, "a").await;
+        }
+        timeout(LONG, store.pool().close()).await.unwrap();
+        timeout(LONG, busy).await.unwrap().unwrap();
+        assert_eq!(store.pool().size(), 0);
+    }
+}
+
+#[test]
+fn a_store_outlives_its_runtime() {
+    let runtime = Runtime::new().unwrap();
+    let (store, database) = runtime.block_on(store("warm"));
+    runtime.block_on(add(&store, "a"));
+    drop(runtime);
+    let runtime = Runtime::new().unwrap();
+    let appended = runtime.block_on(async { timeout(LONG, add(&store, "a")).await.unwrap() });
+    assert_eq!(appended.version, Version::new(2));
+    // Nothing of it needs a runtime to end.
+    drop(store);
+    runtime.block_on(async move { drop(database) });
+}
