@@ -7,15 +7,18 @@ WITH snapshot AS (
     FROM cqrs_snapshots
     WHERE category = ?1 AND key = ?2 AND fingerprint = ?3
 )
-SELECT
-    NULL AS position, version, event_id, NULL AS event_type, NULL AS schema_version, state AS payload,
-    NULL AS correlation_id, NULL AS causation_id, NULL AS details, NULL AS recorded_at
+SELECT NULL AS event, state AS payload, NULL AS details, NULL AS position, version, event_id
 FROM snapshot
 UNION ALL
 SELECT * FROM (
     SELECT
-        position, version, event_id, event_type, schema_version, payload, correlation_id, causation_id, details,
-        recorded_at
+        format(
+            '%d %d %d %d %d %d %d %s %s %s ',
+            position, version, schema_version, recorded_at, octet_length(payload), octet_length(category),
+            octet_length(event_id) + octet_length(correlation_id) + octet_length(causation_id),
+            event_id, correlation_id, causation_id
+        ) || event_type AS event,
+        payload, details, position, NULL, NULL
     FROM cqrs_events
     WHERE category = ?1 AND key = ?2 AND version >= coalesce((SELECT version FROM snapshot), 1)
     ORDER BY version

@@ -37,9 +37,13 @@ WITH RECURSIVE every_type (event_type) AS (
     LIMIT ?3
 )
 SELECT
-    event.position, event.version, event.event_id, event.event_type, event.schema_version,
-    CASE WHEN octet_length(event.payload) <= ?6 THEN event.payload END AS payload, event.correlation_id,
-    event.causation_id, event.details, event.recorded_at, event.category, event.key,
-    CASE WHEN octet_length(event.payload) > ?6 THEN octet_length(event.payload) END AS bytes
+    format(
+        '%d %d %d %d %d %d %d %s %s %s ',
+        event.position, event.version, event.schema_version, event.recorded_at, octet_length(event.payload), octet_length(event.category),
+        octet_length(event.event_id) + octet_length(event.correlation_id) + octet_length(event.causation_id),
+        event.event_id, event.correlation_id, event.causation_id
+    ) || event.event_type AS event,
+    CASE WHEN octet_length(event.payload) <= ?6 THEN event.payload END AS payload, event.details,
+    event.category || '/' || event.key AS stream
 FROM found CROSS JOIN cqrs_events AS event ON event.position = found.position
 ORDER BY found.position

@@ -27,8 +27,8 @@ pub(crate) async fn read_from_snapshot(
     let mut snapshot = None;
     let mut events = EventRows::of(stream.clone());
     while let Some(row) = found.try_next().await.map_err(failed)? {
-        // Only the row of the snapshot has no position.
-        if let Ok(None) = row.try_get::<Option<i64>, _>(column::POSITION) {
+        // Only the row of the snapshot has no event.
+        if let Ok(None) = row.try_get::<Option<&str>, _>(column::EVENT) {
             snapshot = Some(decode(&row, fingerprint).map_err(|why| not_a_snapshot(stream, why))?);
         } else {
             rows::take(&mut events, &row)?;

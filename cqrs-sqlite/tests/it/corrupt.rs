@@ -16,7 +16,10 @@ use crate::support::{
 async fn a_row_that_is_not_an_event_is_named() {
     for edit in [
         "event_id = 'x'",
+        "event_id = event_id || ' ' || correlation_id",
+        "event_id = event_id || char(0)",
         "event_type = ''",
+        "event_type = 'a' || char(0) || 'b'",
         "event_type = CAST(x'ff' AS TEXT)",
         "schema_version = 0",
         "schema_version = 5000000000",
