@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::support::{add, store, stream};
 
 /// Longer than anything takes that does not hang.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn calls_that_follow_each_other_use_one_connection() {
