@@ -34,6 +34,12 @@ impl Connections {
         &self.pool
     }
 
+    /// Closes the pool, once all that is under way has ended.
+    pub(crate) async fn close(&self) {
+        self.warm.empty();
+        self.pool.close().await;
+    }
+
     /// Names the database, without the password.
     pub(crate) fn describe(&self, debug: &mut fmt::DebugStruct<'_, '_>) {
         let options = self.pool.connect_options();

@@ -120,16 +120,22 @@ fn advice(error: &Error) -> &'static str {
 }
 
 /// The error where no session could be had. A server that can't begin one, as on a full disk, says so in many ways: some
-/// other time it can. A certificate that is not trusted, which arrives as data that is not valid, will not be later either.
+/// other time it can.
 pub(crate) fn no_session(doing: &str, error: Error) -> StoreError {
-    if matches!(&error, Error::Io(error) if error.kind() == ErrorKind::InvalidData) {
-        let context = format!("{doing}{NO_TLS}");
-        return StoreError::new(StoreErrorKind::Unsupported, context).caused_by(error);
-    }
     if classify(&error) == Failure::Final(StoreErrorKind::Other) {
         return StoreError::new(StoreErrorKind::Unavailable, doing).caused_by(error);
     }
     store_error(doing, error)
+}
+
+/// The same of the first session of all: a certificate that is not trusted from the beginning will not be later either. It
+/// arrives as data that is not valid.
+pub(crate) fn no_first_session(doing: &str, error: Error) -> StoreError {
+    if matches!(&error, Error::Io(error) if error.kind() == ErrorKind::InvalidData) {
+        let context = format!("{doing}{NO_TLS}");
+        return StoreError::new(StoreErrorKind::Unsupported, context).caused_by(error);
+    }
+    no_session(doing, error)
 }
 
 /// The error for a statement that failed while `doing` something, and had no effect.

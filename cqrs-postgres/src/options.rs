@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 
 use crate::connections::{CALL_TIMEOUT, Connections, in_time};
-use crate::error::no_session;
+use crate::error::no_first_session;
 use crate::migrate;
 use crate::store::PostgresStore;
 
@@ -116,7 +116,7 @@ impl PostgresOptions {
         let doing = format!("connecting to {}:{}", options.get_host(), options.get_port());
         let connecting = PgConnection::connect_with(options);
         match tokio::time::timeout(self.acquire_timeout, connecting).await {
-            Ok(connected) => connected.map_err(|error| no_session(&doing, error)),
+            Ok(connected) => connected.map_err(|error| no_first_session(&doing, error)),
             Err(_) => Err(StoreError::new(
                 StoreErrorKind::Unavailable,
                 format!("{doing}: no answer within {:?}", self.acquire_timeout),

@@ -91,6 +91,9 @@ impl PostgresStore {
 
     /// The connections of the store, for statements of your own, such as a transaction to
     /// [`append_in`](Self::append_in).
+    ///
+    /// Calls of the store that follow each other pass up to four connections on among themselves, for a moment each, as
+    /// long as the pool could hand out another; meanwhile these count as in use, and no hook of the pool sees them.
     pub fn pool(&self) -> &PgPool {
         self.connections().pool()
     }
@@ -234,7 +237,7 @@ impl EventStore for PostgresStore {
     /// was made [with](PostgresStore::with_pool). What they are asked for then fails with kind
     /// [`Unavailable`](cqrs_core::StoreErrorKind::Unavailable).
     async fn close(&self) {
-        self.pool().close().await;
+        self.connections().close().await;
     }
 }
 

@@ -56,7 +56,13 @@ impl Warm {
 
     /// The one that was used last.
     pub(crate) fn take(&self) -> Option<Held> {
-        self.kept().pop().map(|kept| kept.held)
+        let Kept { held, since } = self.kept().pop()?;
+        if since.elapsed() > LONGEST {
+            // Whoever should have given it back had no time.
+            held.give_back();
+            return None;
+        }
+        Some(held)
     }
 
     /// Whether there is one.
@@ -69,8 +75,6 @@ impl Warm {
         if held.since.elapsed() > LONGEST || !self.may_keep() {
             return;
         }
-        self.watching
-            .keep_running(&self.pool, || watch(Arc::downgrade(self), Arc::clone(&self.arrived)));
         {
             let mut kept = self.kept();
             if kept.len() >= MOST {
@@ -78,11 +82,18 @@ impl Warm {
             }
             kept.push(Kept { held, since: Instant::now() });
         }
+        self.watching
+            .keep_running(&self.pool, || watch(Arc::downgrade(self), Arc::clone(&self.arrived)));
         self.arrived.notify_one();
         // It may have been closed since.
         if self.pool.is_closed() {
-            self.give_back(Duration::ZERO);
+            self.empty();
         }
+    }
+
+    /// Gives all of them back.
+    pub(crate) fn empty(&self) {
+        self.give_back(Duration::ZERO);
     }
 
     /// A pool that always has some connections opens another one for each that is taken from it, which it can't when there
@@ -114,7 +125,7 @@ impl Warm {
 
 impl Drop for Warm {
     fn drop(&mut self) {
-        self.give_back(Duration::ZERO);
+        self.empty();
     }
 }
 
@@ -141,7 +152,7 @@ struct Emptied(Weak<Warm>);
 impl Drop for Emptied {
     fn drop(&mut self) {
         if let Some(warm) = self.0.upgrade() {
-            warm.give_back(Duration::ZERO);
+            warm.empty();
         }
     }
 }

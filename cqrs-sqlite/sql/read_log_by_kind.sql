@@ -39,8 +39,8 @@ WITH RECURSIVE every_type (event_type) AS (
 SELECT
     format(
         '%d %d %d %d %d %d %d %s %s %s ',
-        event.position, event.version, event.schema_version, event.recorded_at, octet_length(event.payload), octet_length(event.category),
-        octet_length(event.event_id) + octet_length(event.correlation_id) + octet_length(event.causation_id),
+        event.position, event.version, event.schema_version, event.recorded_at, octet_length(event.payload), length(event.category),
+        (octet_length(event.event_id) + octet_length(event.correlation_id) + octet_length(event.causation_id)) / octet_length(' '),
         event.event_id, event.correlation_id, event.causation_id
     ) || event.event_type AS event,
     CASE WHEN octet_length(event.payload) <= ?6 THEN event.payload END AS payload, event.details,

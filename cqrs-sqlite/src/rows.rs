@@ -81,7 +81,7 @@ struct Fixed<'r> {
     schema_version: i64,
     recorded_at: i64,
     payload_bytes: i64,
-    category_bytes: i64,
+    category_length: i64,
     event_id: Uuid,
     correlation_id: Uuid,
     causation_id: Uuid,
@@ -92,11 +92,11 @@ impl<'r> Fixed<'r> {
     fn of(text: &'r str) -> Result<Self, BoxError> {
         let rest = &mut &*text;
         let [position, version, schema_version, recorded_at] = numbers(rest)?;
-        let [payload_bytes, category_bytes, ids_bytes] = numbers(rest)?;
+        let [payload_bytes, category_length, ids_length] = numbers(rest)?;
         let mut id = || Ok::<_, BoxError>(Uuid::parse_str(word(rest)?)?);
         let (event_id, correlation_id, causation_id) = (id()?, id()?, id()?);
         // One with a space in it would be taken for two, and of one with a NUL character comes what is before it.
-        if usize::try_from(ids_bytes)? != 3 * Hyphenated::LENGTH {
+        if usize::try_from(ids_length)? != 3 * Hyphenated::LENGTH {
             return Err("its ids are not ids".into());
         }
         Ok(Self {
@@ -105,7 +105,7 @@ impl<'r> Fixed<'r> {
             schema_version,
             recorded_at,
             payload_bytes,
-            category_bytes,
+            category_length,
             event_id,
             correlation_id,
             causation_id,
@@ -166,7 +166,7 @@ fn said(row: &SqliteRow, names_stream: bool) -> Result<EventRow<'_>, BoxError> {
         UNIX_EPOCH.checked_add(Duration::from_millis(u64::try_from(event.recorded_at)?));
     Ok(EventRow {
         position: Position::new(u64::try_from(event.position)?),
-        stream: if names_stream { Some(stream(row, event.category_bytes)?) } else { None },
+        stream: if names_stream { Some(stream(row, event.category_length)?) } else { None },
         version: Version::new(u64::try_from(event.version)?),
         id: event.event_id,
         event_type: event.event_type,
@@ -180,12 +180,13 @@ fn said(row: &SqliteRow, names_stream: bool) -> Result<EventRow<'_>, BoxError> {
     })
 }
 
-/// Category and key of a row that names its stream.
-fn stream(row: &SqliteRow, category_bytes: i64) -> Result<(&str, &str), BoxError> {
+/// Category and key of a row that names its stream. Lengths are in characters: how many bytes these are is up to the encoding
+/// of the file.
+fn stream(row: &SqliteRow, category_length: i64) -> Result<(&str, &str), BoxError> {
     let text: &str = row.try_get(column::STREAM)?;
-    let parts = text.split_at_checked(usize::try_from(category_bytes)?);
-    let parts = parts.and_then(|(category, key)| Some((category, key.strip_prefix('/')?)));
-    parts.ok_or_else(|| "its stream has no name".into())
+    let slash = text.char_indices().nth(usize::try_from(category_length)?);
+    let (end, _) = slash.filter(|(_, found)| *found == '/').ok_or("its stream has no name")?;
+    Ok((&text[..end], &text[end + 1..]))
 }
 
 /// A position and its payload.

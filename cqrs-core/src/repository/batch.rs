@@ -98,12 +98,11 @@ impl<'a, A: Aggregate> Batch<'a, A> {
         let expected = working.version;
         let Decision { entries, events, is_spoiled } = self.decide(&mut working, &mut jobs);
         if is_spoiled {
-            self.base = before;
             if std::mem::take(&mut self.may_be_stale) {
                 // It may be so in a state of before only.
-                self.catch_up().await;
-                return all(entries).chain(jobs).collect();
+                return self.once_more(before, entries, jobs).await;
             }
+            self.base = before;
             // Its caller gets an answer, the others another chance.
             return finish_spoiled(entries).into_iter().chain(jobs).collect();
         }
@@ -125,6 +124,10 @@ impl<'a, A: Aggregate> Batch<'a, A> {
         let append =
             match Append::new(self.stream.clone(), ExpectedVersion::Exact(expected), events) {
                 Ok(append) => append,
+                Err(_) if std::mem::take(&mut self.may_be_stale) => {
+                    // In another state, it may be less, or refused.
+                    return self.once_more(before, entries, jobs).await;
+                }
                 Err(_) if entries.len() > 1 => {
                     // Together they are too much.
                     (self.base, self.most) = (before, 1);
@@ -147,11 +150,9 @@ impl<'a, A: Aggregate> Batch<'a, A> {
                 self.stored(working, appended, entries).await;
                 jobs
             }
-            Err(AppendError::Conflict(_)) if std::mem::take(&mut self.may_be_stale) => {
+            Err(error) if depends_on_state(&error) && std::mem::take(&mut self.may_be_stale) => {
                 // Nobody was faster: it was decided on in a state of before.
-                self.base = before;
-                self.catch_up().await;
-                all(entries).chain(jobs).collect()
+                self.once_more(before, entries, jobs).await
             }
             Err(AppendError::Conflict(conflict)) => {
                 (self.base, self.met_rivals) = (before, true);
@@ -200,6 +201,18 @@ impl<'a, A: Aggregate> Batch<'a, A> {
             return Ok(Loaded::new(self.stream.clone()));
         }
         load(&*self.repository.store, self.stream.clone()).await
+    }
+
+    /// All of them again, in the state that this one has become.
+    async fn once_more(
+        &mut self,
+        stale: Option<Loaded<A>>,
+        entries: Vec<Entry<A>>,
+        jobs: Jobs<A>,
+    ) -> Jobs<A> {
+        self.base = stale;
+        self.catch_up().await;
+        all(entries).chain(jobs).collect()
     }
 
     /// Decides on commands until there is enough to be stored. Those that are left stay in `jobs`.
@@ -271,6 +284,14 @@ impl<'a, A: Aggregate> Batch<'a, A> {
             // Loading it anew tells what is wrong.
             self.base = None;
         }
+    }
+}
+
+/// Whether an append may fail because of the state in which its commands were decided on.
+fn depends_on_state(error: &AppendError) -> bool {
+    match error {
+        AppendError::Conflict(_) => true,
+        AppendError::Store(error) => error.kind() == StoreErrorKind::InvalidInput,
     }
 }
 

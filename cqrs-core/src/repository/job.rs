@@ -64,6 +64,7 @@ pub(super) enum Done {
 pub(super) type Answer<C> = oneshot::Receiver<thread::Result<Outcome<C>>>;
 
 pub(super) struct CommandJob<C: AggregateCommand> {
+    is_likely_new: bool,
     command: C,
     metadata: Arc<Metadata>,
     delays: ExponentialBackoff,
@@ -84,6 +85,7 @@ impl<C: AggregateCommand> CommandJob<C> {
     ) -> (Box<dyn Job<C::Aggregate>>, Answer<C>) {
         let (done, outcome) = oneshot::channel();
         let job = Self {
+            is_likely_new: command.is_likely_new(),
             command,
             metadata,
             delays: retry.backoff(),
@@ -111,7 +113,7 @@ impl<C: AggregateCommand> CommandJob<C> {
 
 impl<C: AggregateCommand> Job<C::Aggregate> for CommandJob<C> {
     fn is_likely_new(&self) -> bool {
-        self.command.is_likely_new()
+        self.is_likely_new
     }
 
     fn decide(&mut self, loaded: &mut Loaded<C::Aggregate>) -> Decided {

@@ -125,7 +125,7 @@ impl PostgresModel {
     /// them with; they then fail with kind [`Unavailable`](cqrs_core::StoreErrorKind::Unavailable). Stop the
     /// projections first: one that runs takes that for an outage and tries again until it is stopped.
     pub async fn close(&self) {
-        self.pool().close().await;
+        self.connections.close().await;
     }
 }
 

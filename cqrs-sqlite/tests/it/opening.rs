@@ -1,15 +1,20 @@
 //! Opening and closing files, good and bad.
 
 use std::fs;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_core::{EventStore, ExpectedVersion, LogFilter, Position, SnapshotStore, StoreErrorKind};
+use cqrs_core::{
+    EventId, EventStore, ExpectedVersion, LogFilter, Payload, Position, SnapshotStore,
+    StoreErrorKind, Version,
+};
 use cqrs_sqlite::SqliteStore;
 use sqlx::query_scalar;
 
 use crate::support::{
-    append, assert_failure, connect, event, execute, failure, log, place, store_events, stream,
+    append, assert_failure, connect, event, event_with_payload, execute, failure, log, place,
+    store_events, stream,
 };
 
 #[tokio::test]
@@ -38,6 +43,26 @@ async fn a_file_of_another_kind_is_refused_and_left_alone() {
     assert_failure(&error, StoreErrorKind::Unsupported, "not an SQLite database");
     assert!(error.to_string().contains(place.path.to_str().unwrap()));
     assert_eq!(fs::read_to_string(&place.path).unwrap(), text);
+}
+
+/// The encoding is that of the first table, which may be one of the application.
+#[tokio::test]
+async fn a_file_with_texts_in_another_encoding_holds_events_all_the_same() {
+    let place = place();
+    let mut application = connect(&place.path).await;
+    execute(&mut application, "PRAGMA encoding = 'UTF-16'; CREATE TABLE own (name TEXT)").await;
+    let store = SqliteStore::open(&place.path).await.unwrap();
+    let payload = Payload::from_json(r#"{"name":"Zoë 🦀"}"#).unwrap();
+    let event = event_with_payload(EventId::random(), payload);
+    let key = "größe/🦀";
+    store_events(&store, key, slice::from_ref(&event)).await;
+    let read = log(&store).await;
+    assert_eq!((read[0].stream.clone(), &read[0].payload), (stream(key), event.payload()));
+    assert_eq!(store.read_stream(&stream(key), Version::NONE, 10).await.unwrap(), read);
+    assert_eq!(store.find(event.id()).await.unwrap().as_ref(), read.first());
+    let encoding: String =
+        query_scalar("PRAGMA encoding").fetch_one(&mut application).await.unwrap();
+    assert!(encoding.starts_with("UTF-16"), "{encoding}");
 }
 
 #[tokio::test]

@@ -157,9 +157,9 @@ pub struct Wallet(pub Purse);
 #[aggregate(category = "vault", events(PurseEvent), error = Short, snapshot(every = 20))]
 pub struct Vault(pub Purse);
 
-/// An order to a wallet.
+/// An order to a wallet, which is taken to be new where it is not kept in memory, most often wrongly.
 #[derive(Debug, Clone, Command)]
-#[command(aggregate = Wallet, id = key)]
+#[command(aggregate = Wallet, id = key, likely_new)]
 pub struct ToWallet {
     /// The key of the wallet.
     pub key: String,

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use cqrs::limits::MAX_EVENTS_PER_APPEND;
 use cqrs::prelude::*;
 use cqrs::{MemoryStore, Retry};
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,16 @@ async fn g9_a_panic_in_what_was_taken_to_be_new_is_decided_on_again() {
     assert!(send.await.unwrap_err().is_panic(), "where it is new, it is the caller's");
 }
 
+#[tokio::test]
+async fn g9_what_is_too_much_for_one_that_is_new_is_decided_on_again() {
+    let bus = Bus::builder(MemoryStore::new()).aggregate::<Lamp>().build().unwrap();
+    bus.send(Mount { lamp: 1 }).await.unwrap();
+    let refused = bus.send(Hang { lamp: 1 }).await.unwrap_err();
+    assert_eq!(refused.rejection(), Some(&IsMounted), "{refused}");
+    let invalid = bus.send(Hang { lamp: 2 }).await.unwrap_err();
+    assert!(matches!(invalid, DispatchError::Invalid(_)), "{invalid}");
+}
+
 #[derive(Debug, Serialize, Deserialize, Event)]
 #[event(prefix = "lamp")]
 enum LampEvent {
@@ -80,7 +91,7 @@ enum LampEvent {
 
 /// Panics when it is lit before it is mounted.
 #[derive(Debug, Default, Aggregate)]
-#[aggregate(category = "lamp", events(LampEvent))]
+#[aggregate(category = "lamp", events(LampEvent), error = IsMounted)]
 struct Lamp {
     is_mounted: bool,
 }
@@ -88,6 +99,25 @@ struct Lamp {
 impl Apply<LampEvent> for Lamp {
     fn apply(&mut self, _: LampEvent) {
         self.is_mounted = true;
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("it is mounted")]
+struct IsMounted;
+
+/// Leads to more events than an append takes, unless it is refused.
+#[derive(Debug, Clone, Command)]
+#[command(aggregate = Lamp, id = lamp, likely_new)]
+struct Hang {
+    lamp: u32,
+}
+
+impl Handle<Hang> for Lamp {
+    fn handle(&self, _: Hang) -> Decision<Self> {
+        ensure(!self.is_mounted, IsMounted)?;
+        let parts = std::iter::repeat_with(|| LampEvent::Mounted).take(MAX_EVENTS_PER_APPEND + 1);
+        emit(parts.collect::<Vec<_>>())
     }
 }
 
