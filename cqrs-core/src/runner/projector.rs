@@ -105,7 +105,8 @@ impl Projector {
         self
     }
 
-    /// A projection with more parked streams than this stops; 100 by default.
+    /// A projection that parks a stream and then has more of them than this stops; 100 by default. What other workers have
+    /// parked counts from the next settlement of the shares on, so that several together may come to a few more.
     #[must_use]
     pub fn max_parked(mut self, streams: usize) -> Self {
         self.options.max_parked = streams;
