@@ -11,7 +11,7 @@ WITH owned AS MATERIALIZED (
     DELETE FROM cqrs.members WHERE name = $1 AND version = $2 AND id = $3
 )
 UPDATE cqrs.checkpoints AS c
-SET owner = NULL, until = NULL, error = NULL,
+SET owner = NULL, until = NULL,
     -- Who gives a lease back may not know of its last commit; or may know of one that is lost, and its rows with it.
     position = greatest(c.position, (
         SELECT held.position

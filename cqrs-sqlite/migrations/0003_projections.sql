@@ -45,7 +45,7 @@ CREATE TABLE cqrs_checkpoints (
     -- machine. There is no owner when the last one has ended in order.
     owner    TEXT,
     until    INTEGER NOT NULL,
-    -- What keeps it from going on, as its owner has told.
+    -- What keeps it from going on, as its owner has told, or the last one it had.
     error    TEXT,
     -- When its owner has told last that it is there; time as above.
     heard_at INTEGER NOT NULL,

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs::{EventStore, LogFilter, Position, PostgresStore, RecordedEvent, SqliteStore};
+use cqrs::{EventStore, LogFilter, Position, RecordedEvent};
 use serde_json::Value;
 
 use crate::examples::example;
@@ -164,9 +164,9 @@ impl Tables {
     /// What the events in the log come to.
     async fn of_log(store: &str) -> Self {
         let store: Arc<dyn EventStore> = if is_postgres(store) {
-            Arc::new(PostgresStore::connect(store).await.unwrap())
+            Arc::new(crate::stores::postgres(store).await)
         } else {
-            Arc::new(SqliteStore::open(store).await.unwrap())
+            Arc::new(crate::stores::sqlite(store).await)
         };
         let mut tables = Self::default();
         let mut position = Position::START;

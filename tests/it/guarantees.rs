@@ -104,7 +104,7 @@ fn events_are_stored_as_their_content_under_their_names() {
 async fn a_hole_in_a_stream_is_an_error_and_not_another_state() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("events.db");
-    let store = cqrs::SqliteStore::open(&path).await.unwrap();
+    let store = crate::stores::sqlite(&path).await;
     let bus = Bus::builder(store).aggregate::<Counter>().build().unwrap();
     for _ in 0..3 {
         bus.send(add("a", 1)).await.unwrap();

@@ -73,14 +73,23 @@ async fn large_events_are_all_there(store: impl Store + Clone) {
     assert!(again.replayed);
     assert_eq!((again.events, again.version), (first.events, first.version));
 
-    // A snapshot is taken after the third event. More than a page follows, appended by a program that takes none.
-    keeper.send(ScanKept { archive: "b", numbers: 0..3 }).await.unwrap();
-    bus.send(Scan { archive: "b", numbers: 3..SCANS }).await.unwrap();
-    let stream = StreamId::new("archive", "b").unwrap();
+    // A snapshot is taken after the third event, if the database is not too slow for that. More than a page follows,
+    // appended by a program that takes none.
     let shape = KeptArchive::snapshots().as_ref().map(Snapshots::fingerprint).unwrap();
-    let (snapshot, _) = store.read_from_snapshot(&stream, shape, 1).await.unwrap();
-    assert_eq!(snapshot.unwrap().version.get(), 3);
-    let loaded = keeper.load::<KeptArchive>("b").await.unwrap();
+    let mut snapshots = Vec::new();
+    for archive in ["b", "c", "d", "e", "f"] {
+        keeper.send(ScanKept { archive, numbers: 0..3 }).await.unwrap();
+        let stream = StreamId::new("archive", archive).unwrap();
+        let (snapshot, _) = store.read_from_snapshot(&stream, shape, 1).await.unwrap();
+        snapshots.extend(snapshot.map(|snapshot| (archive, stream, snapshot.version.get())));
+        if !snapshots.is_empty() {
+            break;
+        }
+    }
+    let (archive, stream, version) = snapshots.remove(0);
+    assert_eq!(version, 3);
+    bus.send(Scan { archive, numbers: 3..SCANS }).await.unwrap();
+    let loaded = keeper.load::<KeptArchive>(archive).await.unwrap();
     assert_eq!((&loaded.state.numbers, loaded.version), (&all, first.version));
 
     let mut subscription = Subscription::of_stream(store, stream);
@@ -138,6 +147,6 @@ async fn large_events_are_all_there_on_sqlite() {
 #[tokio::test]
 async fn large_events_are_all_there_on_postgres() {
     let database = cqrs_test_harness::postgres().unwrap().database("large").await.unwrap();
-    let store = cqrs::PostgresStore::connect(&database.url()).await.unwrap();
+    let store = crate::stores::postgres(&database.url()).await;
     large_events_are_all_there(store).await;
 }

@@ -73,12 +73,15 @@ async fn results_and_errors_keep_their_types_through_layers() {
 
 #[tokio::test]
 async fn a_timeout_around_queries_stops_them() {
-    let bus = Bus::builder(MemoryStore::new())
-        .query_handler(wait)
-        .query_layer(TimeoutLayer::new(Duration::from_secs(1)))
-        .build()
-        .unwrap();
-    bus.ask(Wait(Duration::ZERO)).await.unwrap();
+    let limited = |limit| {
+        Bus::builder(MemoryStore::new())
+            .query_handler(wait)
+            .query_layer(TimeoutLayer::new(limit))
+            .build()
+            .unwrap()
+    };
+    limited(Duration::from_hours(1)).ask(Wait(Duration::ZERO)).await.unwrap();
+    let bus = limited(Duration::from_secs(1));
     let stopped = bus.ask(Wait(Duration::from_hours(1))).await.unwrap_err();
     assert!(matches!(stopped, QueryError::Stopped(_)), "{stopped}");
 }

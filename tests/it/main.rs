@@ -21,6 +21,7 @@ mod projections;
 mod properties;
 mod snapshots;
 mod stock;
+mod stores;
 mod subscriptions;
 mod telemetry;
 mod together;

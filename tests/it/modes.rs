@@ -210,14 +210,14 @@ async fn four_processes(place: &str, store: impl Store + Clone, tills: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g1_g2_g9_four_processes_in_four_modes_share_some_streams_on_postgres() {
     let database = cqrs_test_harness::postgres().unwrap().database("modes").await.unwrap();
-    let store = PostgresStore::connect(&database.url()).await.unwrap();
+    let store = crate::stores::postgres(&database.url()).await;
     four_processes(&database.url(), store, 5).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g2_four_processes_on_one_stream_all_get_through_on_postgres() {
     let database = cqrs_test_harness::postgres().unwrap().database("modes").await.unwrap();
-    let store = PostgresStore::connect(&database.url()).await.unwrap();
+    let store = crate::stores::postgres(&database.url()).await;
     four_processes(&database.url(), store, 1).await;
 }
 
@@ -225,7 +225,7 @@ async fn g2_four_processes_on_one_stream_all_get_through_on_postgres() {
 async fn g1_g2_g9_four_processes_in_four_modes_share_some_streams_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("modes.db");
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = crate::stores::sqlite(&path).await;
     four_processes(&format!("sqlite:{}", path.display()), store, 5).await;
 }
 
@@ -233,6 +233,6 @@ async fn g1_g2_g9_four_processes_in_four_modes_share_some_streams_on_sqlite() {
 async fn g2_four_processes_on_one_stream_all_get_through_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("modes.db");
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = crate::stores::sqlite(&path).await;
     four_processes(&format!("sqlite:{}", path.display()), store, 1).await;
 }

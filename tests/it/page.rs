@@ -188,6 +188,8 @@ async fn service_and_page() -> (Service, Page, TempDir) {
 async fn service_and_page_of(store: &str) -> (Service, Page) {
     let service = Service::start(store, "127.0.0.1:0");
     let page = Page::open(&service.address).await;
+    // From here on, what happens is news.
+    page.says("connection", "Live").await;
     (service, page)
 }
 

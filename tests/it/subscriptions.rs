@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cqrs::{
     Append, AppendError, Appended, Event as _, EventId, EventStore, ExpectedVersion, FollowError,
-    LogFilter, LogPage, MemoryStore, Metadata, NewEvent, News, Payload, Position, PostgresStore,
-    RecordedEvent, SqliteStore, Store, StoreError, StoreErrorKind, StreamId, Subscription, Version,
+    LogFilter, LogPage, MemoryStore, Metadata, NewEvent, News, Payload, Position, RecordedEvent,
+    SqliteStore, Store, StoreError, StoreErrorKind, StreamId, Subscription, Version,
 };
 use cqrs_testkit::FaultyStore;
 use futures_util::StreamExt as _;
@@ -57,7 +57,7 @@ async fn sqlite() -> Place {
 
 async fn postgres() -> Place {
     let database = cqrs_test_harness::postgres().unwrap().database("subscriptions").await.unwrap();
-    let connect = || async { PostgresStore::connect(&database.url()).await.unwrap() };
+    let connect = || async { crate::stores::postgres(&database.url()).await };
     Place::of(connect().await, connect().await, database)
 }
 
@@ -245,11 +245,17 @@ async fn g14_dropped_calls_lose_nothing(place: Place) {
     });
     let mut subscription = place.log().page(3);
     let mut seen = Vec::new();
+    let mut dropped = 0;
     for wait in (0..5).cycle() {
-        // Some are dropped before they read, some while they read, some while they wait for news.
-        let wait = Duration::from_micros(wait * wait * 250);
-        if let Ok(event) = timeout(wait, subscription.next()).await {
-            seen.push(amount(&event.unwrap()));
+        // Some are dropped before they read, some while they read, some while they wait for news; later and later, where a
+        // read takes longer.
+        let wait = Duration::from_micros(wait * wait * 250) * (1 + dropped / 10);
+        match timeout(wait, subscription.next()).await {
+            Ok(event) => {
+                dropped = 0;
+                seen.push(amount(&event.unwrap()));
+            }
+            Err(_) => dropped += 1,
         }
         if seen.len() == 60 {
             break;
@@ -290,7 +296,7 @@ async fn events_are_read_by_the_page_when_they_are_asked_for(place: Place) {
 #[tokio::test]
 async fn a_stream_is_followed_while_an_append_elsewhere_is_held_open() {
     let database = cqrs_test_harness::postgres().unwrap().database("subscriptions").await.unwrap();
-    let store = PostgresStore::connect(&database.url()).await.unwrap();
+    let store = crate::stores::postgres(&database.url()).await;
     let mut held = store.pool().begin().await.unwrap();
     let elsewhere = Append::new(counter("held"), ExpectedVersion::Any, vec![added(1)]).unwrap();
     store.append_in(&mut held, &elsewhere).await.unwrap();

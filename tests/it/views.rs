@@ -3,12 +3,11 @@
 use cqrs::postgres::PostgresModel;
 use cqrs::prelude::*;
 use cqrs::sqlite::{SqliteModel, SqliteTransaction};
-use cqrs::{
-    BoxError, PostgresStore, Projector, Received, Rows, Running, SqliteStore, Store, Transaction,
-};
+use cqrs::{BoxError, Projector, Received, Rows, Running, Store, Transaction};
 use sqlx::{PgPool, SqlitePool};
 
 use crate::domain::{Counter, CounterError, CounterEvent, add};
+use crate::projections::LONG;
 
 const ADD: &str = "INSERT INTO sums VALUES ($1, $2) \
                    ON CONFLICT (counter) DO UPDATE SET sum = sums.sum + excluded.sum";
@@ -78,7 +77,7 @@ async fn postgres_sum(pool: PgPool, counter: &str) -> Result<i64, sqlx::Error> {
 async fn answers_show_what_was_sent(bus: Bus) {
     for sum in 1..=20 {
         let done = bus.send(add("a", 1)).await.unwrap();
-        assert_eq!(bus.ask(Sum("a")).after(&done).await.unwrap(), sum);
+        assert_eq!(bus.ask(Sum("a")).after(&done).patience(LONG).await.unwrap(), sum);
     }
     let refused = bus.send(add("a", -21)).await.unwrap_err();
     assert_eq!(refused.rejection(), Some(&CounterError::Negative));
@@ -91,7 +90,7 @@ fn builder(store: impl Store) -> cqrs::BusBuilder {
 #[tokio::test]
 async fn g7_a_view_in_the_sqlite_file_of_the_events_shows_each_command() {
     let directory = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(directory.path().join("app.db")).await.unwrap();
+    let store = crate::stores::sqlite(directory.path().join("app.db")).await;
     let model = store.model();
     let pool = model.pool().clone();
     let sums = Projector::new(store.clone()).start(SqliteSums, model);
@@ -106,7 +105,7 @@ async fn g7_a_view_in_the_sqlite_file_of_the_events_shows_each_command() {
 #[tokio::test(flavor = "multi_thread")]
 async fn g7_a_view_in_the_postgres_database_of_the_events_shows_each_command() {
     let database = cqrs_test_harness::postgres().unwrap().database("views").await.unwrap();
-    let store = PostgresStore::connect(&database.url()).await.unwrap();
+    let store = crate::stores::postgres(&database.url()).await;
     let model = store.model();
     let pool = model.pool().clone();
     let sums = Projector::new(store.clone()).start(PostgresSums, model);
@@ -162,7 +161,7 @@ fn bus_over(store: impl Store, model: impl Rows<Folded>, folded: &Running) -> Bu
 #[tokio::test]
 async fn g7_a_folded_view_on_sqlite_shows_each_command() {
     let directory = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(directory.path().join("app.db")).await.unwrap();
+    let store = crate::stores::sqlite(directory.path().join("app.db")).await;
     let model = store.model();
     let folded = Projector::new(store.clone()).start_view::<Folded>(model.clone());
     answers_show_what_was_sent(bus_over(store, model.clone(), &folded)).await;
@@ -174,7 +173,7 @@ async fn g7_a_folded_view_on_sqlite_shows_each_command() {
 #[tokio::test(flavor = "multi_thread")]
 async fn g7_a_folded_view_on_postgres_shows_each_command() {
     let database = cqrs_test_harness::postgres().unwrap().database("folded").await.unwrap();
-    let store = PostgresStore::connect(&database.url()).await.unwrap();
+    let store = crate::stores::postgres(&database.url()).await;
     let model = store.model();
     let folded = Projector::new(store.clone()).start_view::<Folded>(model.clone());
     answers_show_what_was_sent(bus_over(store, model.clone(), &folded)).await;

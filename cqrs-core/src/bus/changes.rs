@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::select;
@@ -24,7 +25,15 @@ pub(super) struct Change {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Changes {
     /// To those who watch, while there are any.
-    watched: Arc<Mutex<Option<broadcast::Sender<Change>>>>,
+    watched: Arc<Mutex<Option<Followed>>>,
+}
+
+/// The log as it is followed.
+#[derive(Debug, Clone)]
+struct Followed {
+    sender: broadcast::Sender<Change>,
+    /// Up to where changes may have been told; stored before they are.
+    through: Arc<AtomicU64>,
 }
 
 /// How many changes somebody may be behind; who is further behind looks again at all that concerns him.
@@ -37,22 +46,27 @@ const PAGE: usize = 500;
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl Changes {
-    /// All changes from now on: those of events that were not visible before the call.
+    /// All changes behind a position, which is behind all that was visible when somebody began to watch; some at or
+    /// before it may be told as well.
     pub(super) async fn watch(
         &self,
         store: &Arc<dyn Store>,
-    ) -> Result<broadcast::Receiver<Change>, StoreError> {
+    ) -> Result<(broadcast::Receiver<Change>, Position), StoreError> {
         let mut watched = self.watched.lock().await;
-        if let Some(sender) = &*watched {
-            return Ok(sender.subscribe());
+        if let Some(followed) = &*watched {
+            // In this order: what is not heard was told before, and the position was stored before that.
+            let receiver = followed.sender.subscribe();
+            let through = followed.through.load(Ordering::SeqCst);
+            return Ok((receiver, Position::new(through)));
         }
         // Before the place is known: what is appended from here on is news.
         let news = store.news();
         let after = store.head().await?.visible;
         let (sender, receiver) = broadcast::channel(BEHIND);
-        *watched = Some(sender.clone());
-        tokio::spawn(self.clone().follow(store.clone(), news, after, sender));
-        Ok(receiver)
+        let followed = Followed { sender, through: Arc::new(AtomicU64::new(after.get())) };
+        *watched = Some(followed.clone());
+        tokio::spawn(self.clone().follow(store.clone(), news, after, followed));
+        Ok((receiver, after))
     }
 
     async fn follow(
@@ -60,13 +74,14 @@ impl Changes {
         store: Arc<dyn Store>,
         mut news: News,
         mut after: Position,
-        sender: broadcast::Sender<Change>,
+        Followed { sender, through: told }: Followed,
     ) {
         let all = LogFilter::all();
         loop {
             match store.read_log(&all, after, PAGE).await {
                 Ok(LogPage { events, through }) => {
                     after = through;
+                    told.store(through.get(), Ordering::SeqCst);
                     let is_end = events.is_empty();
                     for event in events {
                         let RecordedEvent { stream, event_type, position, .. } = event;

@@ -18,7 +18,7 @@ use crate::error::{DispatchError, QueryError};
 use crate::query::Query;
 use crate::runner::{NotYet, Target};
 use crate::store::BoxError;
-use crate::version::Version;
+use crate::version::{Position, Version};
 
 /// A command about to be sent: await it. Made by [`Bus::send`].
 #[derive(Debug)]
@@ -166,6 +166,11 @@ impl<Q: Query> AskQuery<Q> {
         let Self { bus, query, context, is_inner, after, patience } = self;
         let (bus, query, context) = (bus.clone(), query.clone(), context.clone());
         Self { bus, query, context, is_inner: *is_inner, after: after.clone(), patience: *patience }
+    }
+
+    /// Whether all views of the bus are known to have seen a position.
+    pub(super) async fn views_show(&self, position: Position) -> bool {
+        wait_for_views(&self.bus, Some(position.into()), Duration::ZERO).await.is_ok()
     }
 
     pub(super) fn bus(&self) -> &Bus {

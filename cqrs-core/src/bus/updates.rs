@@ -14,6 +14,7 @@ use crate::query::Query;
 use crate::runner::Target;
 use crate::store::LogFilter;
 use crate::stream::StreamId;
+use crate::version::Position;
 
 /// What an answer depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +56,8 @@ impl Concern {
 /// The answer to a query, and then again whenever it is another one. Made by [`AskQuery::updates`].
 ///
 /// When an event that concerns the answer is appended, by whatever process, the query is asked again as soon as all
-/// [views](crate::BusBuilder::view) of the bus have seen the event. An answer that equals the one before is left out, and
+/// [views](crate::BusBuilder::view) of the bus have seen the event. The first answer waits for nothing; where a view was
+/// behind then, the query is asked once more when it has caught up. An answer that equals the one before is left out, and
 /// who is slow gets the latest one instead of all those between. The log is followed once for all updates of a bus.
 ///
 /// The answers are fit for server-sent events: each is whole, and one who has lost the connection asks again.
@@ -64,13 +66,15 @@ pub struct Updates<Q: Query> {
     concern: Concern,
     changes: Option<broadcast::Receiver<Change>>,
     last: Option<Q::Output>,
-    /// The question is to be asked, once the views have seen this.
     due: Option<Due>,
 }
 
+/// When the question is to be asked.
 #[derive(Debug, Clone)]
 enum Due {
-    Now,
+    /// At once; and once more when the views have seen this, which no change tells of, if they have not by now.
+    Now(Position),
+    /// Once the views have seen this.
     After(Target),
 }
 
@@ -79,7 +83,7 @@ where
     Q::Output: PartialEq + Clone,
 {
     pub(super) fn new(ask: AskQuery<Q>, concern: Concern) -> Self {
-        Self { ask, concern, changes: None, last: None, due: Some(Due::Now) }
+        Self { ask, concern, changes: None, last: None, due: None }
     }
 
     /// The next answer: the first one at once, then each that differs from the one before; waits until there is one.
@@ -94,23 +98,28 @@ where
             if self.changes.is_none() {
                 // Before the question: what changes while it is answered is noticed.
                 let bus = self.ask.bus();
-                let changes = bus.shared.changes.watch(bus.store()).await;
-                self.changes = Some(changes.map_err(QueryError::Store)?);
+                let watched = bus.shared.changes.watch(bus.store()).await;
+                let (changes, before) = watched.map_err(QueryError::Store)?;
+                (self.changes, self.due) = (Some(changes), Some(Due::Now(before)));
             }
             if let Some(due) = self.due.clone() {
                 let ask = self.ask.again();
-                let ask = match due {
-                    Due::Now => ask,
-                    Due::After(target) => ask.after(target),
+                let (answer, due) = match due {
+                    Due::Now(before) => {
+                        let is_shown = ask.views_show(before).await;
+                        (ask.await?, (!is_shown).then(|| Due::After(before.into())))
+                    }
+                    Due::After(target) => (ask.after(target).await?, None),
                 };
-                let answer = ask.await?;
-                self.due = None;
+                self.due = due;
                 if self.last.as_ref() != Some(&answer) {
                     self.last = Some(answer.clone());
                     return Ok(answer);
                 }
             }
-            self.wait().await;
+            if self.due.is_none() {
+                self.wait().await;
+            }
         }
     }
 
@@ -150,7 +159,7 @@ where
                 Err(RecvError::Lagged(_)) => has_missed = true,
                 // The log is not followed any more; it will be from here on.
                 Err(RecvError::Closed) => {
-                    (*changes, *due) = (None, Some(Due::Now));
+                    *changes = None;
                     return;
                 }
             }

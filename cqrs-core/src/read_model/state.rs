@@ -42,7 +42,7 @@ pub struct SlotState {
     pub owner: Option<Uuid>,
     /// How many events were taken since it was made.
     pub events: u64,
-    /// What keeps it from going on, as its owner has told.
+    /// What keeps it from going on, as its owner has told; where nobody moves it, as the last owner has.
     pub error: Option<String>,
     /// How long ago its owner has told last that it is there.
     pub heard: Duration,

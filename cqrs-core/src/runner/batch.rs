@@ -151,6 +151,9 @@ impl<C: Consumer> Worker<C> {
         self.report(|told| {
             told.events += events as u64;
             told.last_error = None;
+            if told.phase == Phase::Retrying {
+                told.phase = Phase::CatchingUp;
+            }
         });
         self.move_to(group, end);
         Ok(None)
@@ -183,12 +186,7 @@ impl<C: Consumer> Worker<C> {
                 return Err(self.stand_aside(self.describe(event, &failure.error)).await);
             }
             match self.take_batch(std::slice::from_ref(event), group).await? {
-                None => {
-                    self.report(|told| {
-                        (told.phase, told.last_error) = (Phase::CatchingUp, None);
-                    });
-                    return Ok(());
-                }
+                None => return Ok(()),
                 Some(again) => failure = again,
             }
             attempts += 1;
@@ -200,6 +198,8 @@ impl<C: Consumer> Worker<C> {
     /// runs.
     async fn stand_aside(&mut self, reason: String) -> Interrupted {
         let leases: Vec<Lease> = std::mem::take(&mut self.leases).into_values().collect();
+        // Who waits in this process is to ask the database how far the newer one is.
+        self.tell_positions();
         // Otherwise they run out by themselves.
         if let Err(error) = self.base.leave(&self.id, self.member, &leases).await {
             tracing::debug!(projection = self.id.name, %error, "leases not given back");

@@ -74,7 +74,7 @@ pub struct SlotStatus {
     pub owner: Option<Uuid>,
     /// How many events were taken since it was made.
     pub events: u64,
-    /// What keeps it from going on, if anything does.
+    /// What keeps it from going on, if anything does; where nobody moves it, what kept the last owner from it.
     pub error: Option<String>,
     /// How long ago its owner has told last that it is there.
     pub heard: Duration,

@@ -21,7 +21,7 @@ pub struct Status {
     pub in_service: bool,
     /// What it is at.
     pub phase: Phase,
-    /// How far the slots that this process has have come: the least of `slots`.
+    /// How far the slots that this process has have come: the least of `slots`, and 0 while it has none.
     pub position: Position,
     /// The slots this process has, with how far each has come.
     pub slots: BTreeMap<u32, Position>,

@@ -222,6 +222,7 @@ impl<C: Consumer> Worker<C> {
         }
         let Some(group) = self.group() else {
             if self.leases.is_empty() {
+                self.trouble = None;
                 self.report(|told| (told.phase, told.last_error) = (Phase::Standby, None));
                 return self.rest(LONGEST_REST, false).await;
             }
@@ -241,9 +242,10 @@ impl<C: Consumer> Worker<C> {
         if !events.is_empty() {
             let begun = Instant::now();
             let is_full = read >= self.batch;
+            let is_failing = self.trouble.is_some();
             self.report(|told| {
-                // A few events now and then are what it is to be live.
-                if told.phase != Phase::Live || is_full {
+                // A few events now and then are what it is to be live; and who has failed is over it with a commit.
+                if !is_failing && (told.phase != Phase::Live || is_full) {
                     told.phase = Phase::CatchingUp;
                 }
             });
@@ -274,6 +276,8 @@ impl<C: Consumer> Worker<C> {
             PutInService::Done => {
                 let (projection, version) = (self.id.name, self.id.version);
                 tracing::info!(projection, version, "put into service");
+                // From here on: who takes it out again before the share is settled replaces it.
+                self.serve();
                 self.settle().await
             }
             // Another worker was quicker, or the version was removed: the next settlement tells.
@@ -402,7 +406,7 @@ impl<C: Consumer> Worker<C> {
 /// The first pause between attempts.
 pub(super) const FIRST_DELAY: Duration = Duration::from_millis(20);
 
-/// The longest pause between attempts.
+/// The longest pause between attempts, less the jitter, which is as long at most.
 pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
 /// Beyond every time the share is settled.

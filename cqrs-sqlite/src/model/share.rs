@@ -157,7 +157,7 @@ impl Stored {
                 leases.push(slot.lease);
                 slot.error = member.error.map(ToOwned::to_owned);
             } else {
-                slot.give_back();
+                slot.owner = None;
             }
         }
         for slot in &mut self.slots {
@@ -197,7 +197,7 @@ impl Stored {
         for lease in leases {
             if let Some(slot) = self.owned(lease) {
                 slot.lease.position = slot.lease.position.max(lease.position);
-                slot.give_back();
+                slot.owner = None;
             }
         }
     }
@@ -286,10 +286,5 @@ impl Slot {
     fn is_under(&self, lease: &Lease) -> bool {
         (self.lease.slot, self.lease.token) == (lease.slot, lease.token)
             && self.lease.commits >= lease.commits
-    }
-
-    fn give_back(&mut self) {
-        self.owner = None;
-        self.error = None;
     }
 }

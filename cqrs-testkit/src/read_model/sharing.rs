@@ -238,6 +238,15 @@ pub(super) async fn errors_of_owners_are_shown<F: Fixture>(fixture: Arc<F>) {
     worker.share().await;
     worker.commits(10, &[]).await;
     same("the error after a commit", error().await, None);
+    // Nobody is to think that all is well while nobody is there.
+    worker.error = Some("it gives up".to_owned());
+    worker.share().await;
+    worker.leave().await;
+    same("the error of who has left", error().await, worker.error.clone());
+    let mut next = worker.another();
+    next.error = None;
+    next.share().await;
+    same("the error after another has come", error().await, None);
 }
 
 pub(super) async fn members_are_shown_while_they_are_there<F: Fixture>(fixture: Arc<F>) {

@@ -21,7 +21,7 @@ const STARTED: &str = "started successfully on port ";
 const WATCHDOG: &str = r#"cat >/dev/null
 kill -s KILL -- "-$1" 2>/dev/null
 tries=0
-until rm -rf "$2" 2>/dev/null || [ $tries -ge 50 ]; do sleep 0.1; tries=$((tries + 1)); done"#;
+until rm -rf "$2" 2>/dev/null || [ $tries -ge 600 ]; do sleep 0.1; tries=$((tries + 1)); done"#;
 
 /// A server that starts headless Chromiums and drives them. When it is dropped, or this process ends in whatever way, they
 /// all end, and nothing is left of their files.

@@ -32,7 +32,7 @@ file=$1/data/postmaster.pid
 if pid=$(head -n 1 "$file" 2>/dev/null); then
   kill -QUIT "$pid" 2>/dev/null
   tries=0
-  while [ -e "$file" ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+  while [ -e "$file" ] && [ $tries -lt 600 ]; do sleep 0.1; tries=$((tries + 1)); done
 fi
 rm -rf "$1""#;
 

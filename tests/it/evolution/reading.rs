@@ -6,7 +6,7 @@ use std::time::Duration;
 use cqrs::prelude::*;
 use cqrs::{
     DecodeReason, EventStore as _, LogFilter, MemoryStore, MemoryView, Position, PostgresModel,
-    PostgresStore, Repository, Rows, SqliteStore, Store, StreamId, Subscription, Unknown,
+    Repository, Rows, Store, StreamId, Subscription, Unknown,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -208,7 +208,7 @@ where
         })
         .build()
         .unwrap();
-    let mut updates = bus.ask(InPurse).updates(filter);
+    let mut updates = bus.ask(InPurse).patience(PATIENCE).updates(filter);
     assert_eq!(updates.next().await.unwrap(), Some(CENTS));
     append(&store, &stream(), &[stored("purse.spent", 1, json!({ "taken": 1 }))]).await;
     let again = tokio::time::timeout(PATIENCE, updates.next()).await.unwrap().unwrap();
@@ -224,7 +224,7 @@ async fn g10_every_reader_upcasts_on_memory() {
 #[tokio::test(flavor = "multi_thread")]
 async fn g10_every_reader_upcasts_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(directory.path().join("purse.db")).await.unwrap();
+    let store = crate::stores::sqlite(directory.path().join("purse.db")).await;
     let model = store.model();
     every_reader_upcasts(store, model).await;
 }
@@ -232,7 +232,7 @@ async fn g10_every_reader_upcasts_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn g10_every_reader_upcasts_on_postgres() {
     let database = cqrs_test_harness::postgres().unwrap().database("upcasts").await.unwrap();
-    let store = PostgresStore::connect(&database.url()).await.unwrap();
+    let store = crate::stores::postgres(&database.url()).await;
     let model = PostgresModel::connect(&database.url()).await.unwrap();
     every_reader_upcasts(store, model).await;
 }

@@ -64,7 +64,7 @@ impl OnSqlite {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("events.db");
-        let store = SqliteStore::open(&path).await.unwrap();
+        let store = crate::stores::sqlite(&path).await;
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
         let operator = SqlitePool::connect_with(options).await.unwrap();
         Self { store, operator, _directory: directory }
@@ -87,7 +87,7 @@ struct OnPostgres {
 impl OnPostgres {
     async fn new() -> Self {
         let database = cqrs_test_harness::postgres().unwrap().database("hostile").await.unwrap();
-        let store = PostgresStore::connect(&database.url()).await.unwrap();
+        let store = crate::stores::postgres(&database.url()).await;
         let operator = PgPool::connect(&database.url()).await.unwrap();
         Self { store, operator, _database: database }
     }

@@ -3,10 +3,7 @@
 use std::path::Path;
 
 use cqrs::prelude::*;
-use cqrs::{
-    BoxError, EventStore as _, Maintain, PostgresStore, Projector, Received, Rows, SqliteStore,
-    Store,
-};
+use cqrs::{BoxError, EventStore as _, Maintain, Projector, Received, Rows, Store};
 
 use super::add;
 use crate::domain::CounterEvent;
@@ -49,7 +46,7 @@ async fn once_more<M: Rows<Seen> + Maintain>(store: impl Store + Clone, model: M
 #[tokio::test(flavor = "multi_thread")]
 async fn g7_starting_again_makes_no_table_anew_and_takes_no_event_again_on_sqlite() {
     async fn start(path: &Path, times: i64) {
-        let store = SqliteStore::open(path).await.unwrap();
+        let store = crate::stores::sqlite(path).await;
         once_more(store.clone(), store.model(), times).await;
         store.close().await;
     }
@@ -63,7 +60,7 @@ async fn g7_starting_again_makes_no_table_anew_and_takes_no_event_again_on_sqlit
 async fn g7_starting_again_makes_no_table_anew_and_takes_no_event_again_on_postgres() {
     let database = cqrs_test_harness::postgres().unwrap().database("again").await.unwrap();
     for times in 1..6 {
-        let store = PostgresStore::connect(&database.url()).await.unwrap();
+        let store = crate::stores::postgres(&database.url()).await;
         once_more(store.clone(), store.model(), times).await;
         store.close().await;
     }

@@ -1,9 +1,6 @@
 //! Numbers that end too early: versions of 16 bits, positions of 32.
 
-use cqrs::{
-    AppendError, EventStore, ExpectedVersion, LogFilter, Position, PostgresStore, SqliteStore,
-    StreamId, Version,
-};
+use cqrs::{AppendError, EventStore, ExpectedVersion, LogFilter, Position, StreamId, Version};
 use sqlx::AssertSqlSafe;
 
 use super::{add, append_of};
@@ -37,7 +34,7 @@ async fn counting_goes_on(store: &dyn EventStore) {
 #[tokio::test(flavor = "multi_thread")]
 async fn g2_g5_versions_and_positions_count_beyond_32_bits_on_postgres() {
     let database = cqrs_test_harness::postgres().unwrap().database("ceilings").await.unwrap();
-    let store = PostgresStore::connect(&database.url()).await.unwrap();
+    let store = crate::stores::postgres(&database.url()).await;
     add(&store, "a", "counter.added", 1).await;
     let sql = format!(
         "UPDATE cqrs.events SET version = {VERSION}, position = {POSITION}; \
@@ -51,7 +48,7 @@ async fn g2_g5_versions_and_positions_count_beyond_32_bits_on_postgres() {
 async fn g2_g5_versions_and_positions_count_beyond_32_bits_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ceilings.db");
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = crate::stores::sqlite(&path).await;
     add(&store, "a", "counter.added", 1).await;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
     let operator = sqlx::SqlitePool::connect_with(options).await.unwrap();

@@ -1,10 +1,7 @@
 //! Events that a reader passes without having seen them. What commits late is the subject of the conformance suite and
 //! of the model of the protocol; here is what is left.
 
-use cqrs::{
-    EventStore, ExpectedVersion, LogFilter, MemoryModel, Position, PostgresStore, Projector,
-    SqliteStore, Version,
-};
+use cqrs::{EventStore, ExpectedVersion, LogFilter, MemoryModel, Position, Projector, Version};
 use sqlx::AssertSqlSafe;
 
 use super::{add, append_of};
@@ -28,7 +25,7 @@ async fn all_of(store: &dyn EventStore) -> Vec<u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn g5_a_log_whose_first_positions_were_never_stored_is_read_from_its_beginning() {
     let database = cqrs_test_harness::postgres().unwrap().database("leading").await.unwrap();
-    let store = PostgresStore::connect(&database.url()).await.unwrap();
+    let store = crate::stores::postgres(&database.url()).await;
     let mut given_up = store.pool().begin().await.unwrap();
     let append = append_of("a", ExpectedVersion::NoStream, "counter.added", 5);
     store.append_in(&mut given_up, &append).await.unwrap();
@@ -67,7 +64,7 @@ async fn a_gap_is_passed(store: &dyn EventStore, last: Position) {
 #[tokio::test(flavor = "multi_thread")]
 async fn g5_a_gap_of_billions_of_positions_is_passed_at_once_on_postgres() {
     let database = cqrs_test_harness::postgres().unwrap().database("gap").await.unwrap();
-    let store = PostgresStore::connect(&database.url()).await.unwrap();
+    let store = crate::stores::postgres(&database.url()).await;
     add(&store, "a", "counter.added", 2).await;
     let sql = format!("SELECT setval('cqrs.events_position_seq', {GAP})");
     sqlx::query(AssertSqlSafe(sql)).execute(store.pool()).await.unwrap();
@@ -80,7 +77,7 @@ async fn g5_a_gap_of_billions_of_positions_is_passed_at_once_on_postgres() {
 async fn g5_a_gap_of_billions_of_positions_is_passed_at_once_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("gap.db");
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = crate::stores::sqlite(&path).await;
     add(&store, "a", "counter.added", 2).await;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
     let operator = sqlx::SqlitePool::connect_with(options).await.unwrap();

@@ -1,8 +1,8 @@
 //! Projections that stand still although there is nothing to wait for.
 
 use cqrs::{
-    ExpectedVersion, MemoryModel, MemoryStore, Phase, Position, PostgresStore, Projections,
-    Projector, SqliteStore, Stopped, Store,
+    ExpectedVersion, MemoryModel, MemoryStore, Phase, Position, Projections, Projector, Stopped,
+    Store,
 };
 use futures_util::future::join_all;
 
@@ -37,13 +37,13 @@ async fn a_long_stretch_of_events_nobody_wants_is_passed_in_memory() {
 async fn a_long_stretch_of_events_nobody_wants_is_passed_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("stretch.db");
-    the_end_is_reached(SqliteStore::open(&path).await.unwrap()).await;
+    the_end_is_reached(crate::stores::sqlite(&path).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_stretch_of_events_nobody_wants_is_passed_on_postgres() {
     let database = cqrs_test_harness::postgres().unwrap().database("stretch").await.unwrap();
-    the_end_is_reached(PostgresStore::connect(&database.url()).await.unwrap()).await;
+    the_end_is_reached(crate::stores::postgres(&database.url()).await).await;
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn a_projection_of_an_empty_log_is_live_and_ends_when_it_is_asked_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn g2_g5_appends_that_conflict_hold_no_reader_up() {
     let database = cqrs_test_harness::postgres().unwrap().database("conflicts").await.unwrap();
-    let store = PostgresStore::connect(&database.url()).await.unwrap();
+    let store = crate::stores::postgres(&database.url()).await;
     let model = MemoryModel::new(Histories::new());
     let running = Projector::new(store.clone()).start(History::new().0, model.clone());
     for round in 0..20 {

@@ -7,6 +7,7 @@ mod parked;
 mod phases;
 mod refused;
 mod renamed;
+mod rolled_back;
 mod slots;
 mod updates;
 mod versions;
@@ -105,7 +106,8 @@ impl Setting {
     }
 
     pub(crate) fn projector(&self) -> Projector {
-        Projector::new(self.store.clone()).batch(7).attempts(2).lease(Duration::from_millis(400))
+        // Of a lease that runs out while the machine stands still, somebody else would do the work.
+        Projector::new(self.store.clone()).batch(7).attempts(2).lease(Duration::from_secs(10))
     }
 
     fn start(&self) -> (Running, Arc<AtomicI64>) {

@@ -49,7 +49,7 @@ async fn a_process_that_does_not_run_the_projection_waits_for_it_as_well() {
     let (first, refused) = setting.start();
     first.wait_for(setting.add("a", &[1]).await, LONG).await.unwrap();
     // One that stands by, and one that has started nothing.
-    let (second, _) = setting.start();
+    let (second, refused_by_second) = setting.start();
     let elsewhere = Projections::new(setting.store.clone(), setting.model.clone());
     for progress in [second.progress(), elsewhere.progress("histories")] {
         let last = setting.add("a", &[2]).await;
@@ -60,7 +60,10 @@ async fn a_process_that_does_not_run_the_projection_waits_for_it_as_well() {
         assert_eq!(not_yet.position, Some(last), "{not_yet}");
         assert!(not_yet.to_string().contains("positions behind"), "{not_yet}");
     }
-    refused.store(13, Ordering::SeqCst);
+    // Whoever of the two has the lease by now.
+    for refused in [refused, refused_by_second] {
+        refused.store(13, Ordering::SeqCst);
+    }
     let done = setting.bus.send(add("a", 13)).await.unwrap();
     let parked = elsewhere.progress("histories").wait_for(&done, LONG).await.unwrap_err();
     assert!(parked.is_parked, "{parked}");

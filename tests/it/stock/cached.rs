@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use cqrs::prelude::*;
 use cqrs::{
-    Append, EventId, EventStore as _, ExpectedVersion, MemoryStore, Metadata, NewEvent,
-    PostgresStore, Repository, Retry, SqliteStore, Store, StreamId,
+    Append, EventId, EventStore as _, ExpectedVersion, MemoryStore, Metadata, NewEvent, Repository,
+    Retry, Store, StreamId,
 };
 use cqrs_testkit::FaultyStore;
 use futures_util::future::join_all;
@@ -109,14 +109,14 @@ async fn g9_caches_are_only_caches_in_memory() {
 #[tokio::test(flavor = "multi_thread")]
 async fn g9_caches_are_only_caches_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(directory.path().join("stock.db")).await.unwrap();
+    let store = crate::stores::sqlite(directory.path().join("stock.db")).await;
     caches_are_only_caches(store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g9_caches_are_only_caches_on_postgres() {
     let database = cqrs_test_harness::postgres().unwrap().database("lanes").await.unwrap();
-    let store = PostgresStore::connect(&database.url()).await.unwrap();
+    let store = crate::stores::postgres(&database.url()).await;
     caches_are_only_caches(store).await;
 }
 

@@ -80,7 +80,7 @@ impl<T> Entry<T> {
                 leases.push(slot.lease);
                 slot.error = member.error.map(ToOwned::to_owned);
             } else {
-                slot.give_back();
+                slot.owner = None;
             }
         }
         for slot in &mut self.slots {
@@ -110,7 +110,7 @@ impl<T> Entry<T> {
         for lease in leases {
             if let Some(slot) = self.owned(lease) {
                 slot.lease.position = slot.lease.position.max(lease.position);
-                slot.give_back();
+                slot.owner = None;
             }
         }
     }
@@ -253,13 +253,6 @@ impl<T> Entry<T> {
             first.events = events;
         }
         self.rescaling = None;
-    }
-}
-
-impl Slot {
-    fn give_back(&mut self) {
-        self.owner = None;
-        self.error = None;
     }
 }
 

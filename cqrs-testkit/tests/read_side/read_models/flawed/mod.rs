@@ -77,6 +77,7 @@ const FLAWS: &[(Flaw, &[&str])] = &[
     (CommitsDoNotProlong, &["commits_prolong_leases"]),
     (LeavingKeepsLeases, &["g7_leases_given_back_are_void", "members_beyond_the_slots_stand_by"]),
     (LeavingForgetsPositions, &["g7_leases_given_back_are_void"]),
+    (LeavingForgetsErrors, &["errors_of_owners_are_shown"]),
     (LeavingGivesAnothersBack, &["g7_what_was_taken_over_is_not_given_back"]),
     (LeavingIsOfAnyVersion, &["nothing_is_given_back_to_what_is_not_there"]),
     (

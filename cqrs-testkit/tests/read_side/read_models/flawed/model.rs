@@ -54,6 +54,7 @@ pub(super) enum Flaw {
     CommitsDoNotProlong,
     LeavingKeepsLeases,
     LeavingForgetsPositions,
+    LeavingForgetsErrors,
     LeavingGivesAnothersBack,
     LeavingIsOfAnyVersion,
     RowsAreWrittenAtOnce,
@@ -423,6 +424,11 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
                 for lease in &mut leases {
                     lease.position = Position::START;
                 }
+            }
+            Flaw::LeavingForgetsErrors => {
+                let time = Duration::from_secs(60);
+                let member = Member { id: member, label: "", leases: &leases, time, error: None };
+                self.inner.share(&projection, &member).await?;
             }
             Flaw::LeavingGivesAnothersBack => {
                 for lease in &mut leases {
