@@ -133,7 +133,7 @@ impl SqliteOptions {
     /// How long an operation waits while others have the database locked, before it fails with kind
     /// [`Busy`](StoreErrorKind::Busy); 5 seconds by default.
     ///
-    /// Operations of this store also wait so long, but at least a second, for one of its connections to come free.
+    /// Operations of this store also wait so long, and a second more, for one of its connections to come free.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         // SQLite counts milliseconds in 31 bits.
         const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
@@ -203,7 +203,8 @@ impl SqliteOptions {
     fn pool(&self, connections: u16) -> SqlitePoolOptions {
         SqlitePoolOptions::new()
             .max_connections(connections.into())
-            .acquire_timeout(self.busy_timeout.max(Duration::from_secs(1)))
+            // Longer than one that is being opened waits for a lock, so that the lock is what is complained of.
+            .acquire_timeout(self.busy_timeout + Duration::from_secs(1))
             // A connection to a file does not age, and one to a database in memory is the database.
             .idle_timeout(None)
             .max_lifetime(None)

@@ -101,8 +101,13 @@ impl Progress {
         let mut seen = Seen::Elsewhere;
         let mut failure = None;
         loop {
-            let here = board.as_mut().map(|board| board.borrow_and_update().shows(&target));
-            let is_over = self.board.as_ref().is_some_and(|board| board.borrow().is_over());
+            // At once: it may tell of what is waited for and be over between two looks.
+            let told = board.as_mut().map(|board| {
+                let board = board.borrow_and_update();
+                (board.shows(&target), board.is_over())
+            });
+            let (here, is_over) = told.unzip();
+            let is_over = is_over.unwrap_or(false);
             let is_elsewhere = matches!(here, None | Some(Seen::Elsewhere));
             if let Some(here) = here
                 && here != Seen::Elsewhere

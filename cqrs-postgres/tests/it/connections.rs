@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cqrs_core::{
-    Append, EventId, EventStore, ExpectedVersion, LogFilter, Position, Snapshot, SnapshotStore,
+    Append, EventStore, ExpectedVersion, LogFilter, Position, Snapshot, SnapshotStore,
     StoreErrorKind, Version,
 };
 use cqrs_postgres::PostgresStore;
@@ -11,15 +11,15 @@ use cqrs_test_harness::{Database, Server};
 use sqlx::ConnectOptions;
 
 use crate::proxy::{Cut, Proxy};
-use crate::support::{add, append, conflict, events, execute, failure, log, store, stream};
+use crate::support::{self, add, append, conflict, events, execute, failure, log, store, stream};
 
 /// A store that reaches its database through a proxy.
 async fn through_proxy(database: &Database, max_connections: u32) -> (PostgresStore, Proxy) {
-    impatient(database, max_connections, Duration::from_secs(20)).await
+    impatient_through_proxy(database, max_connections, Duration::from_mins(1)).await
 }
 
 /// One that does not go on for long when connections break.
-async fn impatient(
+async fn impatient_through_proxy(
     database: &Database,
     max_connections: u32,
     patience: Duration,
@@ -27,13 +27,8 @@ async fn impatient(
     let options = database.options().clone();
     let proxy = Proxy::start(&options).await;
     let options = options.host("127.0.0.1").port(proxy.port());
-    let store = PostgresStore::options(options.to_url_lossy())
-        .max_connections(max_connections)
-        .acquire_timeout(patience)
-        .connect()
-        .await
-        .unwrap();
-    (store, proxy)
+    let options = PostgresStore::options(options.to_url_lossy()).max_connections(max_connections);
+    (support::impatient(options.acquire_timeout(patience)).await, proxy)
 }
 
 #[tokio::test]
@@ -93,9 +88,9 @@ async fn g4_a_conflict_that_may_still_pass_leaves_the_outcome_unknown_when_the_c
 async fn g4_an_append_that_cannot_be_asked_about_again_has_an_unknown_outcome() {
     let (direct, database) = store("cut_for_good").await;
     for cut in [Cut::BeforeRequest, Cut::BeforeAnswer] {
-        let (store, proxy) = impatient(&database, 1, Duration::from_secs(3)).await;
+        let (store, proxy) = impatient_through_proxy(&database, 1, Duration::from_secs(3)).await;
         // The one connection that is open when no other can be had any more.
-        assert_eq!(store.find(EventId::random()).await.unwrap(), None);
+        support::open_one(&store).await;
         let append = append("a", ExpectedVersion::Any, 1);
         proxy.cut_next(cut);
         proxy.refuse();
@@ -128,19 +123,15 @@ async fn g4_an_attempt_that_fails_after_one_was_lost_leaves_the_outcome_unknown(
     assert_eq!(error.kind(), StoreErrorKind::Busy);
 }
 
-/// A store that does not wait for long.
-async fn through_silent_network(database: &Database) -> (PostgresStore, Proxy) {
+/// A store with one connection, which is open, and that does not wait for an answer for long.
+async fn through_silent_network(database: &Database, patience: Duration) -> (PostgresStore, Proxy) {
     let options = database.options().clone();
     let proxy = Proxy::start(&options).await;
-    let store = PostgresStore::options(options.host("127.0.0.1").port(proxy.port()).to_url_lossy())
-        .max_connections(1)
-        .acquire_timeout(Duration::from_secs(3))
-        .call_timeout(Duration::from_secs(1))
-        .connect()
-        .await
-        .unwrap();
-    // One connection is open.
-    assert_eq!(store.find(EventId::random()).await.unwrap(), None);
+    let options = options.host("127.0.0.1").port(proxy.port()).to_url_lossy();
+    let options = PostgresStore::options(options).max_connections(1);
+    let options = options.acquire_timeout(patience).call_timeout(Duration::from_secs(1));
+    let store = support::impatient(options).await;
+    support::open_one(&store).await;
     (store, proxy)
 }
 
@@ -148,7 +139,7 @@ async fn through_silent_network(database: &Database) -> (PostgresStore, Proxy) {
 #[tokio::test]
 async fn g4_an_append_into_silence_is_resolved_on_another_connection() {
     let (direct, database) = store("silence").await;
-    let (store, proxy) = through_silent_network(&database).await;
+    let (store, proxy) = through_silent_network(&database, Duration::from_mins(1)).await;
     for cut in [Cut::SilenceBeforeRequest, Cut::SilenceBeforeAnswer] {
         let append = append("a", ExpectedVersion::Any, 2);
         proxy.cut_next(cut);
@@ -164,7 +155,7 @@ async fn g4_an_append_into_silence_is_resolved_on_another_connection() {
 async fn g4_an_append_into_silence_that_lasts_has_an_unknown_outcome() {
     let (direct, database) = store("silence_lasts").await;
     for cut in [Cut::SilenceBeforeRequest, Cut::SilenceBeforeAnswer] {
-        let (store, proxy) = through_silent_network(&database).await;
+        let (store, proxy) = through_silent_network(&database, Duration::from_secs(3)).await;
         let append = append("a", ExpectedVersion::Any, 1);
         proxy.cut_next(cut);
         proxy.swallow();
@@ -209,7 +200,7 @@ async fn appends_find_the_primary_again_after_it_was_demoted() {
 #[tokio::test]
 async fn a_server_that_cannot_be_reached_means_that_nothing_was_stored() {
     let (_direct, database) = store("unreachable").await;
-    let (store, proxy) = impatient(&database, 2, Duration::from_secs(3)).await;
+    let (store, proxy) = impatient_through_proxy(&database, 2, Duration::from_secs(3)).await;
     proxy.refuse();
     let error = failure(store.append(&append("a", ExpectedVersion::Any, 1)).await);
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
@@ -222,13 +213,13 @@ async fn a_server_that_cannot_be_reached_means_that_nothing_was_stored() {
 #[tokio::test]
 async fn a_pool_that_is_used_up_is_busy() {
     let (_direct, database) = store("used_up").await;
-    let store = PostgresStore::options(database.url())
-        .max_connections(1)
-        .acquire_timeout(Duration::from_secs(2))
-        .connect()
-        .await
-        .unwrap();
-    let held = store.pool().begin().await.unwrap();
+    let options = PostgresStore::options(database.url()).max_connections(1);
+    let store = support::impatient(options.acquire_timeout(Duration::from_secs(2))).await;
+    let held = loop {
+        if let Ok(held) = store.pool().begin().await {
+            break held;
+        }
+    };
     let error = failure(store.append(&append("a", ExpectedVersion::Any, 1)).await);
     assert_eq!(error.kind(), StoreErrorKind::Busy);
     held.rollback().await.unwrap();

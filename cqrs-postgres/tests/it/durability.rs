@@ -56,25 +56,31 @@ async fn g3_what_was_acknowledged_survives_a_crash_even_where_commits_are_asynch
 #[tokio::test]
 async fn g5_positions_that_were_rolled_back_are_not_passed_as_long_as_a_crash_may_give_them_again()
 {
-    let server = Server::start_own().unwrap();
-    let database = server.database("given_again").await.unwrap();
-    let store = PostgresStore::connect(&database.url()).await.unwrap();
-    execute(&store, "ALTER SYSTEM SET wal_writer_delay = '10s'").await;
-    execute(&store, "SELECT pg_reload_conf()").await;
-    // The first record of the sequence covers 33 numbers; for the next one, another is written.
-    store.append(&append("a", ExpectedVersion::Any, 33)).await.unwrap();
-    let mut transaction = store.pool().begin().await.unwrap();
-    let lost = append("b", ExpectedVersion::Any, 1);
-    let lost = store.append_in(&mut transaction, &lost).await.unwrap().position;
-    transaction.rollback().await.unwrap();
-    let mut follower = Follower::new(&store, 100);
-    follower.positions().await;
+    let server = Server::start_own_with("wal_writer_delay = '10s'").unwrap();
+    // The server flushes by itself now and then.
+    let mut was_given_again = false;
+    for number in 0..5 {
+        let database = server.database(&format!("given_again_{number}")).await.unwrap();
+        let store = PostgresStore::connect(&database.url()).await.unwrap();
+        // The first record of the sequence covers 33 numbers; for the next one, another is written.
+        store.append(&append("a", ExpectedVersion::Any, 33)).await.unwrap();
+        let mut transaction = store.pool().begin().await.unwrap();
+        let lost = append("b", ExpectedVersion::Any, 1);
+        let lost = store.append_in(&mut transaction, &lost).await.unwrap().position;
+        transaction.rollback().await.unwrap();
+        let mut follower = Follower::new(&store, 100);
+        follower.positions().await;
 
-    server.kill().unwrap();
-    server.restart().unwrap();
-    let next = add(&store, "c").await.position;
-    assert_eq!(next, lost, "the crash took nothing back, so that the test shows nothing");
-    assert_eq!(follower.positions().await.last(), Some(&next.get()));
+        server.kill().unwrap();
+        server.restart().unwrap();
+        let next = add(&store, "c").await.position;
+        assert_eq!(follower.positions().await.last(), Some(&next.get()));
+        was_given_again |= next == lost;
+        if was_given_again {
+            break;
+        }
+    }
+    assert!(was_given_again, "no crash took anything back, so that the test shows nothing");
 }
 
 #[tokio::test]

@@ -275,7 +275,7 @@ async fn nobody_waits_for_a_batch_but_those_who_want_its_rows() {
         assert_eq!(model.projections(None).await.unwrap()[0].members.len(), 2);
         kept
     };
-    let kept = tokio::time::timeout(Duration::from_secs(20), meanwhile).await.unwrap();
+    let kept = tokio::time::timeout(Duration::from_secs(50), meanwhile).await.unwrap();
     assert!(try_commit(&model, batch, &kept).await.unwrap());
     unrelated.rollback().await.unwrap();
     assert_eq!(accounts(&model).await.len(), 2);

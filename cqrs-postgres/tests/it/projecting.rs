@@ -376,6 +376,8 @@ async fn g7_a_version_is_built_beside_under_load_takes_over_and_is_rolled_back()
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     load.stop().await;
+    // One at least that the other has not seen.
+    add(&store, "a").await;
     assert_complete(&store, one).await;
     // And on again, with what it has missed.
     assert!(matches!(projections.promote("seen", 2).await, Ok(PutInService::Behind(..))));

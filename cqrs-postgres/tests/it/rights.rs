@@ -42,7 +42,12 @@ impl Place {
         // Quicker than to run the migrations.
         let (name, of) = (format!("copy_{copies}"), original.0.get_database().unwrap());
         let admin = Self(original.0.clone().database("postgres"));
-        admin.execute(&format!("CREATE DATABASE {name} TEMPLATE {of}")).await.unwrap();
+        // A session that has used it may still be about to end.
+        while let Err(error) = admin.execute(&format!("CREATE DATABASE {name} TEMPLATE {of}")).await
+        {
+            let error = error.into_database_error().unwrap();
+            assert_eq!(error.code().as_deref(), Some("55006"), "{error}");
+        }
         Self(original.0.clone().database(&name))
     }
 

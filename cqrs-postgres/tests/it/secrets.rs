@@ -77,7 +77,7 @@ fn said(thing: impl fmt::Debug) -> String {
 }
 
 async fn error_of(url: &str) -> String {
-    let options = PostgresStore::options(url).acquire_timeout(Duration::from_secs(5));
+    let options = PostgresStore::options(url).acquire_timeout(Duration::from_secs(20));
     let shown = said(&options);
     let mut error: &dyn std::error::Error = &options.connect().await.expect_err(url);
     let mut text = shown + &said(error) + &error.to_string();

@@ -6,7 +6,7 @@ use cqrs_core::{
     Append, AppendError, Appended, EventId, EventStore, ExpectedVersion, LogFilter, Metadata,
     NewEvent, Payload, Position, RecordedEvent, StreamId,
 };
-use cqrs_postgres::PostgresStore;
+use cqrs_postgres::{PostgresOptions, PostgresStore};
 use cqrs_test_harness::{Database, postgres};
 use uuid::Uuid;
 
@@ -20,6 +20,20 @@ pub(crate) async fn store(hint: &str) -> (PostgresStore, Database) {
 /// Another store on the same database, as another process would have it.
 pub(crate) async fn second(database: &Database) -> PostgresStore {
     PostgresStore::connect(&database.url()).await.unwrap()
+}
+
+/// A store that does not wait for long. What it does not wait for may be a machine that stands still for a moment.
+pub(crate) async fn impatient(options: PostgresOptions) -> PostgresStore {
+    loop {
+        if let Ok(store) = options.clone().connect().await {
+            break store;
+        }
+    }
+}
+
+/// Has such a store open a connection.
+pub(crate) async fn open_one(store: &PostgresStore) {
+    while store.find(EventId::random()).await.is_err() {}
 }
 
 pub(crate) fn stream(key: &str) -> StreamId {

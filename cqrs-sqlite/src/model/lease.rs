@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use cqrs_core::{Commit, Lease, ProjectionId, StoreError, StoreErrorKind};
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteQueryResult};
-use sqlx::{Error, SqliteExecutor, query};
+use sqlx::{Error, Sqlite, SqliteExecutor, query};
 
 use super::failure::Failure;
 use super::place::{milliseconds, now};
@@ -19,12 +20,12 @@ pub(super) async fn prolong(
     time: Duration,
 ) -> Result<bool, Failure> {
     let ProjectionId { name, version, .. } = *projection;
-    // In memory, looking takes the one connection, too.
-    let finding = unless_held(&model.live.readers, || model.find(name, version));
-    let Some(found) = finding.await? else { return Ok(true) };
+    let Some(mut looking) = unless_held(&model.live.readers).await? else { return Ok(true) };
+    let found = model.find_through(&mut *looking, name, version).await?;
+    // In memory, it is the one connection.
+    drop(looking);
     let Some(place) = found else { return Ok(false) };
-    let acquiring = unless_held(&place.writer, || place.writer.acquire());
-    let Some(mut connection) = acquiring.await? else { return Ok(true) };
+    let Some(mut connection) = unless_held(&place.writer).await? else { return Ok(true) };
     let now = now();
     let prolonged = query(include_str!("../../sql/prolong.sql"))
         .bind(name)
@@ -37,17 +38,14 @@ pub(super) async fn prolong(
     Ok(is_all(&prolonged, leases))
 }
 
-/// What needs a connection of the pool; nothing if others hold all of them for longer than a moment.
-async fn unless_held<T, E, F: Future<Output = Result<T, E>>>(
-    pool: &SqlitePool,
-    what: impl Fn() -> F,
-) -> Result<Option<T>, E> {
+/// A connection of the pool; none if others hold all of them for longer than a moment.
+async fn unless_held(pool: &SqlitePool) -> Result<Option<PoolConnection<Sqlite>>, Error> {
     const MOMENT: Duration = Duration::from_secs(1);
-    match tokio::time::timeout(MOMENT, what()).await {
-        Ok(done) => done.map(Some),
+    match tokio::time::timeout(MOMENT, pool.acquire()).await {
+        Ok(acquired) => acquired.map(Some),
         Err(_) if pool.size() > 0 && pool.num_idle() == 0 => Ok(None),
         // It is the machine that is slow.
-        Err(_) => what().await.map(Some),
+        Err(_) => pool.acquire().await.map(Some),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Child processes: this test binary runs itself again, with a task in the environment.
 
 use std::env;
-use std::io::{BufRead, BufReader, Lines, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 
 use cqrs_core::{
     AppendError, EventId, EventStore, ExpectedVersion, LogFilter, Position, StoreErrorKind,
@@ -172,7 +174,8 @@ pub(crate) enum Said {
 pub(crate) struct Worker {
     child: Child,
     input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
+    /// What it has said; read while nobody asks for it, so that it never waits for somebody to listen.
+    output: Receiver<String>,
 }
 
 impl Worker {
@@ -192,8 +195,16 @@ impl Worker {
             .spawn()
             .unwrap();
         let input = child.stdin.take().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(output.any(|line| line.unwrap() == "ready"));
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (said, output) = mpsc::channel();
+        thread::spawn(move || {
+            for line in lines {
+                if said.send(line.unwrap()).is_err() {
+                    break;
+                }
+            }
+        });
+        assert!(output.iter().any(|line| line == "ready"));
         Self { child, input, output }
     }
 
@@ -203,8 +214,7 @@ impl Worker {
 
     /// What it says next; `None` when it came to its end.
     pub(crate) fn next(&mut self) -> Option<Said> {
-        self.output.find_map(|line| {
-            let line = line.unwrap();
+        self.output.iter().find_map(|line| {
             if let Some(ids) = line.strip_prefix("stored ") {
                 let ids = ids.split(' ').map(|id| Uuid::parse_str(id).unwrap());
                 return Some(Said::Stored(ids.map(EventId::from).collect()));

@@ -11,7 +11,8 @@ use sqlx::{AssertSqlSafe, query, query_scalar, raw_sql};
 use uuid::Uuid;
 
 use crate::support::{
-    append, assert_failure, connect, event, execute, failure, place, store_events, stream,
+    BRIEFLY, append, assert_failure, connect, event, execute, failure, open_patiently, place,
+    store_events, stream,
 };
 
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
@@ -327,7 +328,7 @@ async fn a_model_shares_the_file_of_its_store_and_is_closed_with_it() {
 #[tokio::test]
 async fn an_append_within_a_transaction_of_the_same_store_fails_rather_than_hangs() {
     let place = place();
-    let options = SqliteStore::options(&place.path).busy_timeout(Duration::from_millis(10));
+    let options = SqliteStore::options(&place.path).busy_timeout(BRIEFLY);
     let store = options.open().await.unwrap();
     let transaction = store.model().begin().await.unwrap();
     let append = append("1", ExpectedVersion::Any, &[event()]);
@@ -340,8 +341,7 @@ async fn an_append_within_a_transaction_of_the_same_store_fails_rather_than_hang
 #[tokio::test]
 async fn who_stands_by_does_not_wait_for_the_lock() {
     let place = place();
-    let options = SqliteStore::options(&place.path).busy_timeout(Duration::from_millis(10));
-    let model = options.open().await.unwrap().model();
+    let model = open_patiently(&place.path).await.model();
     lease(&model, 1, ACCOUNTS).await;
     let other =
         Member { id: Uuid::from_u128(2), label: "other", leases: &[], time: HOUR, error: None };

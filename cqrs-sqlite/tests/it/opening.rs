@@ -13,8 +13,8 @@ use cqrs_sqlite::SqliteStore;
 use sqlx::query_scalar;
 
 use crate::support::{
-    append, assert_failure, connect, event, event_with_payload, execute, failure, log, place,
-    store_events, stream,
+    BRIEFLY, append, assert_failure, connect, event, event_with_payload, execute, failure, log,
+    place, store_events, stream,
 };
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn a_file_locked_by_another_is_busy() {
     let place = place();
     let mut other = connect(&place.path).await;
     execute(&mut other, "CREATE TABLE mine (id); BEGIN EXCLUSIVE").await;
-    let options = SqliteStore::options(&place.path).busy_timeout(Duration::from_millis(30));
+    let options = SqliteStore::options(&place.path).busy_timeout(BRIEFLY);
     let error = failure(options.clone().open().await);
     assert_failure(&error, StoreErrorKind::Busy, "locked");
     execute(&mut other, "COMMIT").await;
@@ -145,11 +145,7 @@ async fn a_file_locked_by_another_is_busy() {
 #[tokio::test]
 async fn a_long_transaction_of_another_makes_writes_busy_and_reads_go_on() {
     let place = place();
-    let store = SqliteStore::options(&place.path)
-        .busy_timeout(Duration::from_millis(30))
-        .open()
-        .await
-        .unwrap();
+    let store = SqliteStore::options(&place.path).busy_timeout(BRIEFLY).open().await.unwrap();
     store_events(&store, "1", &[event()]).await;
     let mut other = connect(&place.path).await;
     execute(&mut other, "BEGIN IMMEDIATE").await;

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::child::{Said, Task, Worker};
 use crate::support::{
-    connect, event, execute, log, marked_events, open_patiently, place, store_events,
+    BRIEFLY, connect, event, execute, log, marked_events, open_patiently, place, store_events,
 };
 
 pub(crate) const LONG: Duration = Duration::from_mins(2);
@@ -365,13 +365,14 @@ async fn g7_a_projection_that_is_stopped_anywhere_goes_on_without_doubling() {
 #[tokio::test]
 async fn a_projection_rides_out_a_long_transaction_of_another() {
     let place = place();
-    let options = SqliteStore::options(&place.path).busy_timeout(Duration::from_millis(20));
+    let options = SqliteStore::options(&place.path).busy_timeout(BRIEFLY);
     let store = options.open().await.unwrap();
     let model = store.model();
     let running = start(&store, model.clone(), |_| ());
     running.wait_for(Position::START, LONG).await.unwrap();
     let mut other = connect(&place.path).await;
-    let position = store_events(&store, "1", &marked_events(3)).await.position;
+    let patient = open_patiently(&place.path).await;
+    let position = store_events(&patient, "1", &marked_events(3)).await.position;
     execute(&mut other, "BEGIN IMMEDIATE").await;
     while running.status().phase != Phase::Retrying {
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -24,6 +24,9 @@ pub(crate) fn place() -> Place {
     Place { path: directory.path().join("bank.db"), _directory: directory }
 }
 
+/// How long those wait who are to find that the file is in use: longer than a busy machine stands still.
+pub(crate) const BRIEFLY: Duration = Duration::from_secs(3);
+
 /// With a timeout that does not fire where many wait for each other on a slow machine.
 pub(crate) async fn open_patiently(path: &Path) -> SqliteStore {
     let options = SqliteStore::options(path).busy_timeout(Duration::from_mins(2));
@@ -123,7 +126,8 @@ pub(crate) fn assert_failure(error: &StoreError, kind: StoreErrorKind, says: &st
 
 /// A connection beside the store, as an operator or the application has one.
 pub(crate) async fn connect(path: &Path) -> SqliteConnection {
-    SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap()
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    options.busy_timeout(Duration::from_mins(2)).connect().await.unwrap()
 }
 
 pub(crate) async fn execute(connection: &mut SqliteConnection, sql: impl Into<String>) {

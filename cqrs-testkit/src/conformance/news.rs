@@ -14,7 +14,7 @@ use super::support::{
 };
 
 /// How long news may take before it counts as never: no measure of a good store, which takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits for news, and fails where none comes.
 async fn woken(news: &mut News, why: &str) {

@@ -125,6 +125,8 @@ pub(super) async fn g7_who_stalls_past_its_lease_commits_nothing<F: Fixture>(fix
     // It was about to be prolonged; that it runs out instead is told in place of waiting.
     let mut expiring = first.clone();
     expiring.time = SHORT;
+    // Its commit prolongs the lease, if it comes first.
+    first.time = SHORT;
     let taking_over = during(async move {
         let prolonged = expiring.base.prolong(&expiring.id, &expiring.leases, SHORT).await;
         done("prolonging leases", prolonged);

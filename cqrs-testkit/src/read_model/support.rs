@@ -324,7 +324,7 @@ pub(super) async fn all_parked(model: &impl Maintain, version: u32) -> Vec<Parke
 }
 
 /// How long to wait for what must happen.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(5);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Waits until `check` holds.

@@ -313,7 +313,8 @@ mod good {
 #[track_caller]
 fn is_found_by(flaw: Flaw, case: &str) {
     let passes = || conformance::run_case(case, || async { Late::fixture(flaw) });
-    assert!(catch_unwind(passes).is_err(), "{case} does not find it");
+    // Some are found where writers meet, which not all attempts bring about.
+    assert!((0..10).any(|_| catch_unwind(passes).is_err()), "{case} does not find it");
 }
 
 #[test]

@@ -39,6 +39,9 @@ rm -rf "$1""#;
 /// How often starting is tried: another process may take the port between our choice and the server's start.
 const ATTEMPTS: u32 = 5;
 
+/// How often starting again is tried, where the port has to stay: another process may have it for a while.
+const RESTARTS: u32 = 120;
+
 /// A running cluster; dropping it stops the server and removes its files.
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -138,7 +141,7 @@ impl Cluster {
         for attempt in 1.. {
             match self.launch() {
                 Ok(()) => break,
-                Err(error) if attempt == ATTEMPTS => return Err(error),
+                Err(error) if attempt == RESTARTS => return Err(error),
                 Err(_) => std::thread::sleep(Duration::from_millis(500)),
             }
         }

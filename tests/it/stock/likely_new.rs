@@ -1,10 +1,12 @@
 //! Aggregates that are taken to be new.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use cqrs::limits::MAX_EVENTS_PER_APPEND;
 use cqrs::prelude::*;
-use cqrs::{MemoryStore, Retry};
+use cqrs::{MemoryStore, Retry, StoreErrorKind};
+use cqrs_testkit::FaultyStore;
 use serde::{Deserialize, Serialize};
 
 use super::watched::Watched;
@@ -82,6 +84,27 @@ async fn g9_what_is_too_much_for_one_that_is_new_is_decided_on_again() {
     assert!(matches!(invalid, DispatchError::Invalid(_)), "{invalid}");
 }
 
+/// A refusal by the store of what was decided on a state that was only guessed says nothing of the state there is.
+#[tokio::test]
+async fn g9_what_a_store_refuses_of_one_that_is_new_is_decided_on_again() {
+    let store = Arc::new(FaultyStore::new(MemoryStore::new()));
+    bus(store.clone()).send(Take::from(95)).await.unwrap();
+    let bus = Bus::builder(store.clone()).aggregate::<NewStock>().build().unwrap();
+    store.fail_next_appends(1, StoreErrorKind::InvalidInput);
+    let refused = bus.send(TakeNew::from(10)).await.unwrap_err();
+    assert_eq!(refused.rejection(), Some(&NotEnough(5)), "{refused}");
+    store.fail_next_appends(1, StoreErrorKind::InvalidInput);
+    assert_eq!(bus.send(TakeNew::from(5)).await.unwrap().version.get(), 2);
+    // On the state there is, it is the answer.
+    let lamps = Bus::builder(store.clone()).aggregate::<Lamp>().build().unwrap();
+    store.fail_next_appends(2, StoreErrorKind::InvalidInput);
+    match lamps.send(Fit { lamp: 1 }).await.unwrap_err() {
+        DispatchError::Store(error) => assert_eq!(error.kind(), StoreErrorKind::InvalidInput),
+        other => panic!("{other}"),
+    }
+    assert_eq!(lamps.send(Fit { lamp: 1 }).await.unwrap().version.get(), 1);
+}
+
 #[derive(Debug, Serialize, Deserialize, Event)]
 #[event(prefix = "lamp")]
 enum LampEvent {
@@ -129,6 +152,19 @@ struct Mount {
 
 impl Handle<Mount> for Lamp {
     fn handle(&self, _: Mount) -> Decision<Self> {
+        emit(LampEvent::Mounted)
+    }
+}
+
+/// Mounts it where it is new.
+#[derive(Debug, Clone, Command)]
+#[command(aggregate = Lamp, id = lamp, likely_new)]
+struct Fit {
+    lamp: u32,
+}
+
+impl Handle<Fit> for Lamp {
+    fn handle(&self, _: Fit) -> Decision<Self> {
         emit(LampEvent::Mounted)
     }
 }

@@ -171,7 +171,9 @@ fn every_flaw_is_found_by_the_cases_that_are_about_it() {
 }
 
 fn passes(flaw: Flaw, case: &str) -> bool {
-    catch_unwind(|| conformance::run_case(case, || async { Flawed::fixture(flaw) })).is_ok()
+    let passes = || conformance::run_case(case, || async { Flawed::fixture(flaw) });
+    // Some are found where writers meet, which not all attempts bring about.
+    (0..10).all(|_| catch_unwind(passes).is_ok())
 }
 
 #[test]

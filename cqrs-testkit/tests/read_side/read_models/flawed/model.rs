@@ -426,7 +426,7 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
                 }
             }
             Flaw::LeavingForgetsErrors => {
-                let time = Duration::from_secs(60);
+                let time = Duration::from_mins(1);
                 let member = Member { id: member, label: "", leases: &leases, time, error: None };
                 self.inner.share(&projection, &member).await?;
             }
