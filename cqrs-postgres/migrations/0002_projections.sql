@@ -136,7 +136,7 @@ BEGIN
     ORDER BY version, slot
     FOR NO KEY UPDATE;
     UPDATE cqrs.checkpoints
-    SET token = cqrs.token_after(token), owner = NULL, until = NULL
+    SET token = cqrs.token_after(token), owner = NULL, until = NULL, error = NULL
     WHERE name = of_name AND version = ANY (of_versions);
 END
 $$;
@@ -209,7 +209,7 @@ BEGIN
 
     -- What it does not know that it has, and where it is ahead of its rows, as a crash has undone commits.
     UPDATE cqrs.checkpoints AS c
-    SET owner = NULL, until = NULL
+    SET owner = NULL, until = NULL, error = NULL
     WHERE name = of_name AND version = of_version AND owner = member
         AND NOT EXISTS (
             SELECT FROM unnest(held_slots, held_tokens, held_commits) AS held (slot, token, commits)
@@ -239,7 +239,7 @@ BEGIN
     SELECT (slot_count + count(*) - 1) / count(*) INTO most
     FROM cqrs.members WHERE name = of_name AND version = of_version;
     UPDATE cqrs.checkpoints AS c
-    SET owner = NULL, until = NULL
+    SET owner = NULL, until = NULL, error = NULL
     WHERE name = of_name AND version = of_version AND slot IN (
         SELECT slot FROM cqrs.checkpoints WHERE name = of_name AND version = of_version AND owner = member
         ORDER BY slot OFFSET most

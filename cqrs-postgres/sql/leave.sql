@@ -2,6 +2,7 @@
 --
 -- $1 projection, $2 version, $3 member
 -- $4 the slots of its leases, $5 their tokens, $6 the commits it knows of, $7 positions
+-- $8 what kept it from going on
 WITH owned AS MATERIALIZED (
     SELECT slot FROM cqrs.checkpoints
     WHERE name = $1 AND version = $2 AND owner = $3
@@ -11,7 +12,7 @@ WITH owned AS MATERIALIZED (
     DELETE FROM cqrs.members WHERE name = $1 AND version = $2 AND id = $3
 )
 UPDATE cqrs.checkpoints AS c
-SET owner = NULL, until = NULL,
+SET owner = NULL, until = NULL, error = $8,
     -- Who gives a lease back may not know of its last commit; or may know of one that is lost, and its rows with it.
     position = greatest(c.position, (
         SELECT held.position

@@ -8,7 +8,7 @@ use std::time::Duration;
 use cqrs_core::{StoreError, StoreErrorKind};
 use futures_util::TryStreamExt;
 use sqlx::postgres::PgRow;
-use sqlx::{Error, Execute, Executor, PgPool, Postgres};
+use sqlx::{Error, Execute, Executor, PgConnection, PgPool, Postgres, Row, raw_sql};
 use tokio::time::{Instant, timeout};
 
 use crate::error::{Failure, classify, no_session, store_error};
@@ -23,11 +23,29 @@ pub(crate) struct Connections {
     pool: PgPool,
     warm: Arc<Warm>,
     call_timeout: Duration,
+    /// Whether connections of the pool are to be looked at before they are used, as the pool does not do it.
+    looks: bool,
+}
+
+/// Whether a statement on this connection is a transaction of its own: somebody may have begun one here and dropped the
+/// future that did, and the pool, which does not know of it, has taken the connection back. What is done in it would be
+/// answered for and never committed.
+///
+/// The first statement of a transaction begins when the transaction does.
+pub(crate) async fn is_outside(connection: &mut PgConnection) -> Result<bool, Error> {
+    let row = connection.fetch_one(raw_sql("SELECT now() = statement_timestamp()")).await?;
+    row.try_get(0)
 }
 
 impl Connections {
+    /// On a pool that takes no connection back with an open transaction: [`is_outside`].
     pub(crate) fn new(pool: PgPool, call_timeout: Duration) -> Self {
-        Self { warm: Arc::new(Warm::new(pool.clone())), pool, call_timeout }
+        Self { warm: Arc::new(Warm::new(pool.clone())), pool, call_timeout, looks: false }
+    }
+
+    /// On any pool.
+    pub(crate) fn of_any(pool: PgPool, call_timeout: Duration) -> Self {
+        Self { looks: true, ..Self::new(pool, call_timeout) }
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -70,7 +88,24 @@ impl Connections {
         if let Some(held) = self.warm.take() {
             return Ok(held);
         }
-        self.pool.acquire().await.map(Held::new).map_err(|error| self.none(error))
+        let mut retry = Retry::new(self.patience());
+        loop {
+            let acquired = self.pool.acquire().await.map(Held::new);
+            let mut held = acquired.map_err(|error| self.none(error))?;
+            if !self.looks {
+                return Ok(held);
+            }
+            let error = match in_time(self.call_timeout, is_outside(&mut held)).await {
+                Ok(true) => return Ok(held),
+                Ok(false) => Error::PoolTimedOut,
+                Err(error) => error,
+            };
+            // It is dead, or ends with the transaction that is open on it. Each is met once.
+            held.close();
+            if !retry.again().await {
+                return Err(self.none(error));
+            }
+        }
     }
 
     /// Takes a connection back on which all went well.

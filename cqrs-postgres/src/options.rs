@@ -7,7 +7,7 @@ use cqrs_core::{StoreError, StoreErrorKind};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 
-use crate::connections::{CALL_TIMEOUT, Connections, in_time};
+use crate::connections::{CALL_TIMEOUT, Connections, in_time, is_outside};
 use crate::error::no_first_session;
 use crate::migrate;
 use crate::store::PostgresStore;
@@ -103,6 +103,8 @@ impl PostgresOptions {
             .acquire_timeout(self.acquire_timeout)
             // It would cost a round trip for each call. A dead connection shows when it is used, and is replaced then.
             .test_before_acquire(false)
+            // In the background, so that no call waits for it.
+            .after_release(|connection, _| Box::pin(is_outside(connection)))
             .connect_lazy_with(options);
         // It has done its work, whether or not the server hears a goodbye.
         let _ = in_time(self.call_timeout, connection.close()).await;

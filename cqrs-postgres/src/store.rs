@@ -53,15 +53,18 @@ impl PostgresStore {
     /// A store on connections of your own pool, whose settings stay yours. Creates the schema `cqrs` if it is missing.
     ///
     /// Set [`test_before_acquire(false)`](sqlx::postgres::PgPoolOptions::test_before_acquire) on the pool to save a
-    /// round trip with each call: the store replaces dead connections by itself.
+    /// round trip with each call: the store replaces dead connections by itself. It looks at each connection it gets from
+    /// the pool: a future of yours that was dropped while it began a transaction may have left it open.
     ///
     /// Besides, the store opens up to two connections of its own with the same options, to tell and to hear of appends.
     ///
     /// # Errors
     /// See [`PostgresOptions::connect`].
     pub async fn with_pool(pool: PgPool) -> Result<Self, StoreError> {
-        let connections = Connections::new(pool, CALL_TIMEOUT);
+        let connections = Connections::of_any(pool, CALL_TIMEOUT);
         let mut connection = connections.get().await?;
+        // Dropped in the middle, it may have a transaction open that the pool does not know of.
+        connection.close_on_drop();
         migrate::prepare(&mut connection, true, CALL_TIMEOUT).await?;
         Ok(Self::new(connections, true))
     }
@@ -108,7 +111,8 @@ impl PostgresStore {
     /// Nobody tells readers of your commit: they find the events when they next look by themselves, within a quarter
     /// of a second.
     ///
-    /// Cancellation: when the future is dropped, the transaction may go on, without the events.
+    /// Cancellation: when the future is dropped, roll the transaction back. Whether the events are in it is not known, nor,
+    /// where that was while the savepoint of the append was made, whether sqlx has ended it.
     ///
     /// # Errors
     /// After a [`Conflict`](AppendError::Conflict) or a

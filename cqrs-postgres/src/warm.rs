@@ -167,6 +167,11 @@ impl Held {
         drop(self.connection.detach());
     }
 
+    /// Does not give it back but closes it, when it is dropped.
+    pub(crate) fn close_on_drop(&mut self) {
+        self.connection.close_on_drop();
+    }
+
     /// The pool takes it back in a task, and so panics where there is no runtime.
     fn give_back(self) {
         if Handle::try_current().is_err() {

@@ -18,7 +18,7 @@ use crate::error::{DispatchError, QueryError};
 use crate::query::Query;
 use crate::runner::{NotYet, Target};
 use crate::store::BoxError;
-use crate::version::{Position, Version};
+use crate::version::Version;
 
 /// A command about to be sent: await it. Made by [`Bus::send`].
 #[derive(Debug)]
@@ -168,11 +168,6 @@ impl<Q: Query> AskQuery<Q> {
         Self { bus, query, context, is_inner: *is_inner, after: after.clone(), patience: *patience }
     }
 
-    /// Whether all views of the bus are known to have seen a position.
-    pub(super) async fn views_show(&self, position: Position) -> bool {
-        wait_for_views(&self.bus, Some(position.into()), Duration::ZERO).await.is_ok()
-    }
-
     pub(super) fn bus(&self) -> &Bus {
         &self.bus
     }
@@ -220,6 +215,11 @@ async fn wait_for_views(bus: &Bus, after: Option<Target>, time: Duration) -> Res
         view.wait_for(target.clone(), left).await?;
     }
     Ok(())
+}
+
+/// Waits until all views of a bus have seen something; whether they have.
+pub(super) async fn views_show(bus: &Bus, target: &Target, time: Duration) -> bool {
+    wait_for_views(bus, Some(target.clone()), time).await.is_ok()
 }
 
 /// A command on its way through the layers.

@@ -30,7 +30,7 @@ pub struct Member<'a> {
     pub label: &'a str,
     /// The leases it has, for all it knows, with how far it has come.
     pub leases: &'a [Lease],
-    /// How long its leases, and itself, are to last from now on.
+    /// How long its leases, and itself, are to last from now on, unless it leaves.
     pub time: Duration,
     /// What keeps it from going on, if anything does: for others to see.
     pub error: Option<&'a str>,

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
-use uuid::Uuid;
 
 use self::entry::Entry;
 use super::{
@@ -167,11 +166,10 @@ impl<T: Clone + Send + Sync + 'static> ReadModel for MemoryModel<T> {
     async fn leave(
         &self,
         projection: &ProjectionId,
-        member: Uuid,
-        leases: &[Lease],
+        member: &Member<'_>,
     ) -> Result<(), StoreError> {
         if let Some(entry) = self.state().entry(projection.name, projection.version) {
-            entry.leave(member, leases);
+            entry.leave(member);
         }
         Ok(())
     }

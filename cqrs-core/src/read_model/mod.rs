@@ -15,7 +15,6 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use uuid::Uuid;
 
 pub(crate) use self::identity::added;
 pub use self::identity::{Opened, ProjectionId, Setup};
@@ -112,16 +111,13 @@ pub trait ReadModel: Maintain + Clone {
         member: &Member<'_>,
     ) -> Result<Option<Share>, StoreError>;
 
-    /// Gives the leases back, after storing how far they have come, and makes `member` none of those who share.
+    /// Gives the leases of `member` back, after storing how far they have come, and makes it none of those who share. What
+    /// keeps it from going on is shown until another has told something else.
     ///
     /// # Errors
     /// When the database fails; the leases then run out by themselves.
-    async fn leave(
-        &self,
-        projection: &ProjectionId,
-        member: Uuid,
-        leases: &[Lease],
-    ) -> Result<(), StoreError>;
+    async fn leave(&self, projection: &ProjectionId, member: &Member<'_>)
+    -> Result<(), StoreError>;
 
     /// Prolongs leases while a transaction is open under them; false if one of them is not ours any more. Positions stay.
     ///

@@ -197,13 +197,10 @@ impl<C: Consumer> Worker<C> {
     /// Gives its leases back for a while: a newer program, which can read the event, may take them while this one still
     /// runs.
     async fn stand_aside(&mut self, reason: String) -> Interrupted {
-        let leases: Vec<Lease> = std::mem::take(&mut self.leases).into_values().collect();
+        let leases = std::mem::take(&mut self.leases);
         // Who waits in this process is to ask the database how far the newer one is.
         self.tell_positions();
-        // Otherwise they run out by themselves.
-        if let Err(error) = self.base.leave(&self.id, self.member, &leases).await {
-            tracing::debug!(projection = self.id.name, %error, "leases not given back");
-        }
+        self.give_back(leases, Some(&reason)).await;
         // Longer than others take to notice, so that they come first.
         tokio::time::sleep(self.options.lease.min(LONGEST_DELAY)).await;
         Interrupted::Failed(reason)

@@ -101,7 +101,7 @@ impl Progress {
         let mut seen = Seen::Elsewhere;
         let mut failure = None;
         loop {
-            // At once: it may tell of what is waited for and be over between two looks.
+            // Together: it may tell of what is waited for and be over between two looks.
             let told = board.as_mut().map(|board| {
                 let board = board.borrow_and_update();
                 (board.shows(&target), board.is_over())
@@ -113,7 +113,7 @@ impl Progress {
                 && here != Seen::Elsewhere
             {
                 seen = here;
-            } else if !is_over {
+            } else {
                 match timeout_at(until, self.ask(&target)).await {
                     Ok(Ok(stored)) => (seen, failure) = (stored, None),
                     // Asked again: an outage of the database may pass.

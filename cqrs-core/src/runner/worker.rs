@@ -20,8 +20,8 @@ use super::running::Signal;
 use super::share::Group;
 use super::status::{Phase, Stopped};
 use crate::read_model::{
-    Lease, Maintain as _, Opened, Parked, ProjectionId, PutInService, ReadModel as _, Setup,
-    slot_of,
+    Lease, Maintain as _, Member, Opened, Parked, ProjectionId, PutInService, ReadModel as _,
+    Setup, slot_of,
 };
 use crate::store::{EventStore, LogFilter, LogPage, News, StoreError};
 use crate::stream::StreamId;
@@ -227,6 +227,9 @@ impl<C: Consumer> Worker<C> {
                 return self.rest(LONGEST_REST, false).await;
             }
             // All at the barrier: the last to come there divides the slots anew.
+            if self.trouble.take().is_some() {
+                self.report(|told| (told.phase, told.last_error) = (Phase::CatchingUp, None));
+            }
             self.settle().await?;
             return self.rest(Duration::from_millis(20), false).await;
         };
@@ -312,11 +315,14 @@ impl<C: Consumer> Worker<C> {
     async fn finish(&mut self, stopped: &Stopped) {
         // What was read ahead is not needed.
         self.ahead = None;
-        let leases: Vec<Lease> = self.leases.values().copied().collect();
-        // Otherwise they run out by themselves.
-        if let Err(error) = self.base.leave(&self.id, self.member, &leases).await {
-            tracing::debug!(projection = self.id.name, %error, "leases not given back");
-        }
+        let leases = std::mem::take(&mut self.leases);
+        let error = match stopped {
+            Stopped::Asked => self.trouble.take(),
+            // It is another version's turn.
+            Stopped::Changed { .. } | Stopped::Replaced { .. } => None,
+            reason => Some(reason.to_string()),
+        };
+        self.give_back(leases, error.as_deref()).await;
         match stopped {
             Stopped::Asked => tracing::info!(projection = self.id.name, "stopped"),
             reason => tracing::error!(projection = self.id.name, %reason, "stopped"),
@@ -330,6 +336,17 @@ impl<C: Consumer> Worker<C> {
         });
         // What stops one worker stops all.
         self.signals.send_if_modified(|signal| !std::mem::replace(&mut signal.stop, true));
+    }
+
+    /// Gives leases back, and tells others what has kept it from going on.
+    pub(super) async fn give_back(&self, leases: BTreeMap<u32, Lease>, error: Option<&str>) {
+        let leases: Vec<Lease> = leases.into_values().collect();
+        let (id, label, time) = (self.member, &*self.options.label, self.options.lease);
+        let member = Member { id, label, leases: &leases, time, error };
+        // Otherwise they run out by themselves.
+        if let Err(error) = self.base.leave(&self.id, &member).await {
+            tracing::debug!(projection = self.id.name, %error, "leases not given back");
+        }
     }
 
     /// Whether the share has to be settled, or somebody asks for it.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use cqrs_core::{Lease, Member, Position, ProjectionId, Share, StoreError};
 use sqlx::postgres::PgRow;
 use sqlx::{Error, Row};
-use uuid::Uuid;
 
 use super::{foreign, milliseconds, number, only, parked, small, without_nul};
 use crate::connections::Connections;
@@ -95,20 +94,20 @@ fn leases(row: &PgRow) -> Result<Vec<Lease>, Error> {
 pub(super) async fn leave(
     connections: &Connections,
     projection: &ProjectionId,
-    member: Uuid,
-    leases: &[Lease],
+    member: &Member<'_>,
 ) -> Result<(), StoreError> {
     let doing = format!("giving back the leases of projection {projection}");
-    let leases = Leases::of(leases);
+    let (leases, error) = (Leases::of(member.leases), member.error.map(without_nul));
     let left = connections.fetch(&doing, || {
         sqlx::query(include_str!("../../sql/leave.sql"))
             .bind(projection.name)
             .bind(i64::from(projection.version))
-            .bind(member)
+            .bind(member.id)
             .bind(&leases.slots)
             .bind(&leases.tokens)
             .bind(&leases.commits)
             .bind(&leases.positions)
+            .bind(&error)
     });
     left.await.map(drop)
 }

@@ -11,7 +11,6 @@ use cqrs_core::{
 };
 use sqlx::postgres::PgRow;
 use sqlx::{Error, PgPool, PgTransaction, Row};
-use uuid::Uuid;
 
 use self::beside::Beside;
 use crate::PostgresStore;
@@ -178,10 +177,9 @@ impl ReadModel for PostgresModel {
     async fn leave(
         &self,
         projection: &ProjectionId,
-        member: Uuid,
-        leases: &[Lease],
+        member: &Member<'_>,
     ) -> Result<(), StoreError> {
-        lease::leave(&self.connections, projection, member, leases).await
+        lease::leave(&self.connections, projection, member).await
     }
 
     async fn prolong(

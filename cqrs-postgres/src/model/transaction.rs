@@ -1,5 +1,6 @@
 //! Transactions of batches.
 
+use std::io;
 use std::time::Duration;
 
 use cqrs_core::{Commit, ProjectionId, StoreError, StoreErrorKind};
@@ -36,13 +37,20 @@ pub(super) async fn begin(connections: &Connections) -> Result<PgTransaction<'st
 }
 
 /// Begins a transaction with this statement, on a connection that is alive.
-pub(super) async fn begin_with<S: SqlSafeStr>(
+///
+/// Dropping the future leaves no transaction behind: sqlx, whose own is dropped in the middle, gives a connection back to
+/// the pool on which one has begun that it does not know of, and what others do there next is never committed. So it is
+/// a task that goes on to the end, and what has begun in vain is rolled back.
+pub(super) async fn begin_with<S: SqlSafeStr + Send + 'static>(
     connections: &Connections,
     statement: impl Fn() -> S,
 ) -> Result<PgTransaction<'static>, StoreError> {
     let mut retry = Retry::new(connections.patience());
     loop {
-        let begun = connections.pool().begin_with(statement());
+        let (pool, statement) = (connections.pool().clone(), statement());
+        let beginning = tokio::spawn(async move { pool.begin_with(statement).await });
+        let begun =
+            async { beginning.await.unwrap_or_else(|ended| Err(io::Error::other(ended).into())) };
         // The pool has its own patience; the rest is for the server to answer.
         let limit = connections.patience() + connections.call_timeout();
         let error = match in_time(limit, begun).await {

@@ -215,11 +215,8 @@ async fn a_pool_that_is_used_up_is_busy() {
     let (_direct, database) = store("used_up").await;
     let options = PostgresStore::options(database.url()).max_connections(1);
     let store = support::impatient(options.acquire_timeout(Duration::from_secs(2))).await;
-    let held = loop {
-        if let Ok(held) = store.pool().begin().await {
-            break held;
-        }
-    };
+    support::open_one(&store).await;
+    let held = store.pool().begin().await.unwrap();
     let error = failure(store.append(&append("a", ExpectedVersion::Any, 1)).await);
     assert_eq!(error.kind(), StoreErrorKind::Busy);
     held.rollback().await.unwrap();

@@ -1,6 +1,7 @@
 //! The Postgres store against a real server.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
+mod abandoned;
 mod append;
 mod child;
 mod conformance;

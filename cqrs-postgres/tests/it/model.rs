@@ -58,6 +58,11 @@ async fn lease(model: &PostgresModel, owner: Uuid, time: Duration) -> Lease {
     panic!("somebody else has the lease")
 }
 
+/// A member as it leaves.
+pub(crate) fn leaving(id: Uuid, leases: &[Lease]) -> Member<'_> {
+    Member { id, label: "", leases, time: Duration::ZERO, error: None }
+}
+
 fn at(lease: Lease, position: u64) -> Lease {
     Lease { position: Position::new(position), ..lease }
 }
@@ -121,7 +126,7 @@ async fn g7_an_owner_that_was_replaced_can_do_nothing() {
     assert!(!try_commit(&model, its_batch, &[at(stalled, 20)]).await.unwrap());
     assert!(!commit(&model, at(stalled, 20), 1).await);
     assert!(!model.prolong(&balances(1), &[at(stalled, 20)], HOUR).await.unwrap());
-    model.leave(&balances(1), Uuid::now_v7(), &[at(stalled, 20)]).await.unwrap();
+    model.leave(&balances(1), &leaving(Uuid::now_v7(), &[at(stalled, 20)])).await.unwrap();
     assert!(commit(&model, at(committed(successor), 10), 3).await);
     assert_eq!(accounts(&model).await, [1, 3]);
     assert_eq!(position(&model).await, 10);
@@ -184,7 +189,7 @@ async fn g7_an_owner_whose_last_commit_is_lost_begins_where_the_server_is() {
     assert_eq!(accounts(&model).await, [1, 2]);
     // Nor when it gives the lease back.
     sqlx::raw_sql(crash).execute(model.pool()).await.unwrap();
-    model.leave(&balances(1), owner, &[at(committed(again), 9)]).await.unwrap();
+    model.leave(&balances(1), &leaving(owner, &[at(committed(again), 9)])).await.unwrap();
     assert_eq!(position(&model).await, 4);
 }
 
@@ -242,7 +247,7 @@ async fn g7_members_that_come_at_once_share_the_slots_and_no_slot_has_two_owners
         assert_eq!(slots, (0..8).collect::<Vec<_>>(), "round {round}: {owners:?}");
         assert!(owners.iter().all(|(_, leases)| leases.len() <= 2), "{owners:?}");
         for (member, leases) in owners {
-            model.leave(&balances(1), member, &leases).await.unwrap();
+            model.leave(&balances(1), &leaving(member, &leases)).await.unwrap();
         }
     }
 }

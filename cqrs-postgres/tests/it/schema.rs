@@ -171,7 +171,7 @@ async fn runs(model: &PostgresModel, id: &ProjectionId) {
     assert_eq!(model.parked(id.name, 1).await.unwrap(), []);
     assert!(model.prolong(id, &[lease], time).await.unwrap());
     assert!(model.rescale(id.name, 1, 2).await.unwrap());
-    model.leave(id, owner, &[lease]).await.unwrap();
+    model.leave(id, &crate::model::leaving(owner, &[lease])).await.unwrap();
     assert!(!model.projections(None).await.unwrap().is_empty());
 }
 

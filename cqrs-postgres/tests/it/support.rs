@@ -1,10 +1,11 @@
 //! What the tests share: databases, events, and short forms of common steps.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cqrs_core::{
     Append, AppendError, Appended, EventId, EventStore, ExpectedVersion, LogFilter, Metadata,
-    NewEvent, Payload, Position, RecordedEvent, StreamId,
+    NewEvent, Payload, Position, RecordedEvent, StoreError, StreamId,
 };
 use cqrs_postgres::{PostgresOptions, PostgresStore};
 use cqrs_test_harness::{Database, postgres};
@@ -22,18 +23,26 @@ pub(crate) async fn second(database: &Database) -> PostgresStore {
     PostgresStore::connect(&database.url()).await.unwrap()
 }
 
-/// A store that does not wait for long. What it does not wait for may be a machine that stands still for a moment.
-pub(crate) async fn impatient(options: PostgresOptions) -> PostgresStore {
+/// Tries again and again what may fail for a moment where a machine stands still.
+async fn in_the_end<T>(attempt: impl AsyncFn() -> Result<T, StoreError>) -> T {
+    let until = Instant::now() + Duration::from_mins(2);
     loop {
-        if let Ok(store) = options.clone().connect().await {
-            break store;
+        match attempt().await {
+            Ok(done) => break done,
+            Err(error) => assert!(error.may_retry() && Instant::now() < until, "{error}"),
         }
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// A store that does not wait for long.
+pub(crate) async fn impatient(options: PostgresOptions) -> PostgresStore {
+    in_the_end(async || options.clone().connect().await).await
 }
 
 /// Has such a store open a connection.
 pub(crate) async fn open_one(store: &PostgresStore) {
-    while store.find(EventId::random()).await.is_err() {}
+    in_the_end(async || store.find(EventId::random()).await).await;
 }
 
 pub(crate) fn stream(key: &str) -> StreamId {
@@ -112,7 +121,7 @@ pub(crate) fn conflict(result: Result<Appended, AppendError>) -> cqrs_core::Conf
 }
 
 /// The failure of the store an append ended in.
-pub(crate) fn failure(result: Result<Appended, AppendError>) -> cqrs_core::StoreError {
+pub(crate) fn failure(result: Result<Appended, AppendError>) -> StoreError {
     match result {
         Err(AppendError::Store(error)) => error,
         other => panic!("not a failure of the store: {other:?}"),

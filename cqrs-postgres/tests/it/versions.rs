@@ -416,6 +416,7 @@ async fn g7_batches_and_changes_of_place_do_not_wait_in_a_circle() {
             })
         })
         .into();
+    let mut busy = 0;
     while !working.iter().all(tokio::task::JoinHandle::is_finished) {
         let next = 1 + (changes.load(Ordering::Relaxed) + 1) % 2;
         match model.put_in_service("balances", next, false).await {
@@ -423,8 +424,11 @@ async fn g7_batches_and_changes_of_place_do_not_wait_in_a_circle() {
                 assert_eq!(put, PutInService::Done);
                 changes.fetch_add(1, Ordering::Relaxed);
             }
-            // A batch has taken longer than anybody waits for it.
-            Err(error) => assert_eq!(error.kind(), StoreErrorKind::Busy, "{error}"),
+            // A batch has taken longer than anybody waits for it, as all would that wait in a circle.
+            Err(error) => {
+                busy += 1;
+                assert!(error.kind() == StoreErrorKind::Busy && busy < 10, "{error}");
+            }
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -13,7 +13,6 @@ use cqrs_core::{
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, Transaction};
 use tracing::debug;
-use uuid::Uuid;
 
 use self::beside::Besides;
 use self::place::Place;
@@ -199,11 +198,10 @@ impl ReadModel for SqliteModel {
     async fn leave(
         &self,
         projection: &ProjectionId,
-        member: Uuid,
-        leases: &[Lease],
+        member: &Member<'_>,
     ) -> Result<(), StoreError> {
         let doing = || format!("giving back leases of projection {projection}");
-        let left = share::leave(self, projection, member, leases).await;
+        let left = share::leave(self, projection, member).await;
         left.map_err(|failed| failed.while_doing(&doing()))
     }
 

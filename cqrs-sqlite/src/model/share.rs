@@ -1,7 +1,6 @@
 //! Sharing the slots of a version among its members.
 
 use cqrs_core::{Lease, Member, Position, ProjectionId, Share, StoreError};
-use uuid::Uuid;
 
 use super::failure::Failure;
 use super::place::{ATTEMPTS, Place, milliseconds, now, restless};
@@ -107,8 +106,7 @@ async fn recall(
 pub(super) async fn leave(
     model: &SqliteModel,
     projection: &ProjectionId,
-    member: Uuid,
-    leases: &[Lease],
+    member: &Member<'_>,
 ) -> Result<(), Failure> {
     let ProjectionId { name, version, .. } = *projection;
     let Some(place) = model.find(name, version).await? else { return Ok(()) };
@@ -117,7 +115,7 @@ pub(super) async fn leave(
         return Ok(());
     };
     let mut after = before.clone();
-    after.leave(member, leases);
+    after.leave(member);
     after.save(&mut transaction, &before).await?;
     transaction.commit().await?;
     Ok(())
@@ -157,7 +155,7 @@ impl Stored {
                 leases.push(slot.lease);
                 slot.error = member.error.map(ToOwned::to_owned);
             } else {
-                slot.owner = None;
+                (slot.owner, slot.error) = (None, None);
             }
         }
         for slot in &mut self.slots {
@@ -192,12 +190,12 @@ impl Stored {
         }
     }
 
-    fn leave(&mut self, member: Uuid, leases: &[Lease]) {
-        self.members.retain(|known| known.id != member);
-        for lease in leases {
+    fn leave(&mut self, member: &Member<'_>) {
+        self.members.retain(|known| known.id != member.id);
+        for lease in member.leases {
             if let Some(slot) = self.owned(lease) {
                 slot.lease.position = slot.lease.position.max(lease.position);
-                slot.owner = None;
+                (slot.owner, slot.error) = (None, member.error.map(ToOwned::to_owned));
             }
         }
     }
@@ -230,7 +228,7 @@ impl Stored {
     pub(super) fn void_leases(&mut self) {
         for slot in &mut self.slots {
             slot.lease.token += 1;
-            slot.owner = None;
+            (slot.owner, slot.error) = (None, None);
         }
     }
 

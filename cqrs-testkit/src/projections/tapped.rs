@@ -81,8 +81,10 @@ impl<M: ReadModel> Tapped<M> {
     /// Lets the leases of those who are gone run out.
     pub(super) async fn expire(&self, projection: &ProjectionId) {
         let held: Vec<_> = self.by.leases().drain().collect();
-        for (member, leases) in held {
-            let left = self.inner.leave(&self.id(projection), member, &leases).await;
+        for (id, leases) in held {
+            let member =
+                Member { id, label: "", leases: &leases, time: Duration::ZERO, error: None };
+            let left = self.inner.leave(&self.id(projection), &member).await;
             left.unwrap_or_else(|error| panic!("the read model failed: {error}"));
         }
     }
@@ -137,11 +139,10 @@ impl<M: ReadModel> ReadModel for Tapped<M> {
     async fn leave(
         &self,
         projection: &ProjectionId,
-        member: Uuid,
-        leases: &[Lease],
+        member: &Member<'_>,
     ) -> Result<(), StoreError> {
         let projection = self.id(projection);
-        self.by.gate.call(self.inner.leave(&projection, member, leases)).await
+        self.by.gate.call(self.inner.leave(&projection, member)).await
     }
 
     async fn prolong(

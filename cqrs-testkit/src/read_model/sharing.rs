@@ -240,7 +240,6 @@ pub(super) async fn errors_of_owners_are_shown<F: Fixture>(fixture: Arc<F>) {
     same("the error after a commit", error().await, None);
     // Nobody is to think that all is well while nobody is there.
     worker.error = Some("it gives up".to_owned());
-    worker.share().await;
     worker.leave().await;
     same("the error of who has left", error().await, worker.error.clone());
     let mut next = worker.another();

@@ -120,14 +120,18 @@ impl<M: Model> Worker<M> {
         Self { member: Uuid::now_v7(), leases: Vec::new(), ..self.clone() }
     }
 
-    pub(super) async fn try_share(&mut self) -> Option<Share> {
-        let member = Member {
+    fn as_member(&self) -> Member<'_> {
+        Member {
             id: self.member,
             label: &self.label,
             leases: &self.leases,
             time: self.time,
             error: self.error.as_deref(),
-        };
+        }
+    }
+
+    pub(super) async fn try_share(&mut self) -> Option<Share> {
+        let member = self.as_member();
         let share = done("settling a share", self.base.share(&self.id, &member).await)?;
         let mut slots = BTreeSet::new();
         for lease in &share.leases {
@@ -238,7 +242,7 @@ impl<M: Model> Worker<M> {
     }
 
     pub(super) async fn leave(&self) {
-        let left = self.base.leave(&self.id, self.member, &self.leases).await;
+        let left = self.base.leave(&self.id, &self.as_member()).await;
         done("giving leases back", left);
     }
 }

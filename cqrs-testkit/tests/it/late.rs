@@ -313,8 +313,9 @@ mod good {
 #[track_caller]
 fn is_found_by(flaw: Flaw, case: &str) {
     let passes = || conformance::run_case(case, || async { Late::fixture(flaw) });
-    // Some are found where writers meet, which not all attempts bring about.
-    assert!((0..10).any(|_| catch_unwind(passes).is_err()), "{case} does not find it");
+    // This one is found where writers meet, which not all attempts bring about.
+    let attempts = if flaw == Flaw::KeepsPositions { 10 } else { 1 };
+    assert!((0..attempts).any(|_| catch_unwind(passes).is_err()), "{case} does not find it");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{NoServer, binaries, processes};
 
@@ -39,8 +39,8 @@ rm -rf "$1""#;
 /// How often starting is tried: another process may take the port between our choice and the server's start.
 const ATTEMPTS: u32 = 5;
 
-/// How often starting again is tried, where the port has to stay: another process may have it for a while.
-const RESTARTS: u32 = 120;
+/// For how long starting again is tried, where the port has to stay: another process may have it for a while.
+const RESTARTS: Duration = Duration::from_mins(1);
 
 /// A running cluster; dropping it stops the server and removes its files.
 #[derive(Debug)]
@@ -138,14 +138,14 @@ impl Cluster {
         if self.first_process().is_some_and(processes::is_dead) {
             let _ = std::fs::remove_file(self.pid_file());
         }
-        for attempt in 1.. {
+        let begun = Instant::now();
+        loop {
             match self.launch() {
-                Ok(()) => break,
-                Err(error) if attempt == RESTARTS => return Err(error),
+                Ok(()) => return Ok(()),
+                Err(error) if begun.elapsed() > RESTARTS => return Err(error),
                 Err(_) => std::thread::sleep(Duration::from_millis(500)),
             }
         }
-        Ok(())
     }
 
     /// Gives the directory to the user the server runs as.

@@ -130,11 +130,16 @@ async fn g11_an_event_of_a_newer_program_waits_for_that_program() {
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     // It stands aside again and again, and has no slots for a moment then.
-    let mut status = running.status();
-    while status.slots.is_empty() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        status = running.status();
-    }
+    let with_slots = async {
+        loop {
+            let status = running.status();
+            if !status.slots.is_empty() {
+                break status;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let status = tokio::time::timeout(LONG, with_slots).await.unwrap();
     assert_eq!((status.phase, status.parked.len()), (Phase::Retrying, 0));
     let error = status.last_error.unwrap();
     assert!(error.contains("counter.renamed") && error.contains("newer program"), "{error}");

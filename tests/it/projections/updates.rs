@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cqrs::prelude::*;
-use cqrs::{Concern, LogFilter, QueryError, Updates};
+use cqrs::{Concern, LogFilter, Projector, QueryError, Updates, slot_of};
 
-use super::{LONG, OUTAGE, Setting, stream};
+use super::{History, LONG, OUTAGE, Setting, stream};
 use crate::domain::{Counter, CounterEvent, add};
 
 #[derive(Debug, Clone, Query)]
@@ -26,8 +26,14 @@ struct Shown {
 
 impl Shown {
     fn new() -> Self {
+        Self::of(|projector| projector)
+    }
+
+    /// A view that is run in some way.
+    fn of(run: impl FnOnce(Projector) -> Projector) -> Self {
         let setting = Setting::new();
-        let (running, refused) = setting.start();
+        let (projection, refused) = History::new();
+        let running = run(setting.projector()).start(projection, setting.model.clone());
         let model = setting.model.clone();
         let asked = Arc::new(AtomicU64::new(0));
         let count = asked.clone();
@@ -101,6 +107,27 @@ async fn what_a_view_had_not_seen_at_first_is_told_when_it_has() {
         assert_eq!(next(updates).await, "1");
         assert!(has_nothing(updates).await);
     }
+}
+
+/// Nothing of it concerns the answer.
+#[tokio::test]
+async fn what_holds_up_other_slots_of_a_view_is_not_waited_for() {
+    let shown = Shown::of(|projector| projector.slots(2).workers(2).attempts(u32::MAX));
+    let of_slot = |slot| {
+        (0..100)
+            .map(|number| format!("c{number}"))
+            .find(|counter| slot_of(&stream(counter), 2) == slot)
+    };
+    let other = of_slot(1 - slot_of(&stream("a"), 2)).unwrap();
+    shown.refused.store(13, Ordering::SeqCst);
+    shown.add(&other, 13).await;
+    let mut updates = shown.updates(stream("a"));
+    assert_eq!(next(&mut updates).await, "");
+    for amount in 1..=3 {
+        shown.add("a", amount).await;
+        assert!(next(&mut updates).await.ends_with(&amount.to_string()));
+    }
+    assert!(has_nothing(&mut updates).await);
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ impl<T> Entry<T> {
                 leases.push(slot.lease);
                 slot.error = member.error.map(ToOwned::to_owned);
             } else {
-                slot.owner = None;
+                (slot.owner, slot.error) = (None, None);
             }
         }
         for slot in &mut self.slots {
@@ -105,12 +105,12 @@ impl<T> Entry<T> {
         }
     }
 
-    pub(super) fn leave(&mut self, member: Uuid, leases: &[Lease]) {
-        self.members.retain(|known| known.id != member);
-        for lease in leases {
+    pub(super) fn leave(&mut self, member: &Member<'_>) {
+        self.members.retain(|known| known.id != member.id);
+        for lease in member.leases {
             if let Some(slot) = self.owned(lease) {
                 slot.lease.position = slot.lease.position.max(lease.position);
-                slot.owner = None;
+                (slot.owner, slot.error) = (None, member.error.map(ToOwned::to_owned));
             }
         }
     }
@@ -187,7 +187,7 @@ impl<T> Entry<T> {
     pub(super) fn void_leases(&mut self) {
         for slot in &mut self.slots {
             slot.lease.token += 1;
-            slot.owner = None;
+            (slot.owner, slot.error) = (None, None);
         }
     }
 

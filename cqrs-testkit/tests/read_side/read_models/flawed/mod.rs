@@ -167,9 +167,7 @@ fn every_flaw_is_found_by_the_cases_that_are_about_it() {
 }
 
 fn passes(flaw: Flaw, case: &str) -> bool {
-    let passes = || read_model::run_case(case, || async { FlawedFixture::new(flaw) });
-    // Some are found where workers meet, which not all attempts bring about.
-    (0..10).all(|_| catch_unwind(passes).is_ok())
+    catch_unwind(|| read_model::run_case(case, || async { FlawedFixture::new(flaw) })).is_ok()
 }
 
 #[test]

@@ -342,7 +342,8 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
             Flaw::MembersAreAlone => {
                 let states = self.inner.projections(Some(projection.name)).await?;
                 for (other, _) in states.iter().flat_map(|state| &state.members) {
-                    self.inner.leave(projection, *other, &[]).await?;
+                    let other = Member { id: *other, leases: &[], ..*member };
+                    self.inner.leave(projection, &other).await?;
                 }
             }
             Flaw::LeasesAreTakenInForce => {
@@ -412,11 +413,11 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
     async fn leave(
         &self,
         projection: &ProjectionId,
-        member: Uuid,
-        leases: &[Lease],
+        member: &Member<'_>,
     ) -> Result<(), StoreError> {
-        let mut leases = self.leases(projection.version, leases);
+        let mut leases = self.leases(projection.version, member.leases);
         let mut projection = projection.clone();
+        let mut error = member.error;
         match self.flaw {
             Flaw::LeavingIsOfAnyVersion => projection.version = 1,
             Flaw::LeavingKeepsLeases => return Ok(()),
@@ -425,11 +426,7 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
                     lease.position = Position::START;
                 }
             }
-            Flaw::LeavingForgetsErrors => {
-                let time = Duration::from_mins(1);
-                let member = Member { id: member, label: "", leases: &leases, time, error: None };
-                self.inner.share(&projection, &member).await?;
-            }
+            Flaw::LeavingForgetsErrors => error = None,
             Flaw::LeavingGivesAnothersBack => {
                 for lease in &mut leases {
                     let token = self.notes().tokens[&(projection.version, lease.slot)];
@@ -438,7 +435,7 @@ impl<V: View + std::fmt::Debug> ReadModel for Flawed<V> {
             }
             _ => {}
         }
-        self.inner.leave(&projection, member, &leases).await
+        self.inner.leave(&projection, &Member { leases: &leases, error, ..*member }).await
     }
 
     async fn prolong(
