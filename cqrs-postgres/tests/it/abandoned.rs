@@ -9,11 +9,19 @@ use cqrs_test_harness::Database;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{query, query_scalar};
 
-use crate::support::{add, log, store};
+use crate::support::{add, log, open_one, store};
 
-/// At each of its awaits, and beyond; more than once, as the first time there may be no connection yet.
+/// At each of its awaits, and beyond; more than once, as an answer may come while nobody has looked away.
 fn polls() -> impl Iterator<Item = usize> {
-    (1..=3).flat_map(|_| 1..=6)
+    (1..=10).flat_map(|_| 1..=3)
+}
+
+/// Waits until the connection is there for the next one.
+async fn is_idle(store: &PostgresStore) {
+    open_one(store).await;
+    while store.pool().num_idle() == 0 {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Drops a future right after it was polled so often.
@@ -42,6 +50,7 @@ async fn g3_an_append_after_a_batch_that_was_dropped_as_it_began_is_stored() {
     for store in stores(&database).await {
         let before = log(&direct).await.len();
         for (number, polls) in (1..).zip(polls()) {
+            is_idle(&store).await;
             drop_after(polls, store.model().begin()).await;
             add(&store, "a").await;
             assert_eq!(log(&direct).await.len(), before + number);
@@ -56,6 +65,7 @@ async fn g3_an_append_after_a_transaction_of_the_application_that_was_dropped_as
     for store in stores(&database).await {
         let before = log(&direct).await.len();
         for (number, polls) in (1..).zip(polls()) {
+            is_idle(&store).await;
             drop_after(polls, store.pool().begin()).await;
             add(&store, "a").await;
             assert_eq!(log(&direct).await.len(), before + number);
@@ -70,6 +80,7 @@ async fn what_the_application_does_after_a_batch_that_was_dropped_as_it_began_is
     for store in stores(&database).await {
         query("DELETE FROM done").execute(direct.pool()).await.unwrap();
         for (number, polls) in (1..).zip(polls()) {
+            is_idle(&store).await;
             drop_after(polls, store.model().begin()).await;
             query("INSERT INTO done VALUES (1)").execute(store.pool()).await.unwrap();
             let done: i64 =
