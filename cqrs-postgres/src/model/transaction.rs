@@ -38,9 +38,9 @@ pub(super) async fn begin(connections: &Connections) -> Result<PgTransaction<'st
 
 /// Begins a transaction with this statement, on a connection that is alive.
 ///
-/// Dropping the future leaves no transaction behind: sqlx, whose own is dropped in the middle, gives a connection back to
-/// the pool on which one has begun that it does not know of, and what others do there next is never committed. So it is
-/// a task that goes on to the end, and what has begun in vain is rolled back.
+/// Dropping the future leaves no transaction behind: sqlx 0.9.0, whose own is dropped in the middle, gives a connection
+/// back to the pool on which one has begun that it does not know of, and what others do there next is never committed
+/// (its issue 4393). So it is a task that goes on to the end, and what has begun in vain is rolled back.
 pub(super) async fn begin_with<S: SqlSafeStr + Send + 'static>(
     connections: &Connections,
     statement: impl Fn() -> S,

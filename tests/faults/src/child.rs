@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs::{PostgresStore, SqliteModel, SqliteStore, Store, StoreError};
+use cqrs::{PostgresStore, ReadModel as _, SqliteModel, SqliteStore, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::{worker, writer};
 
@@ -130,21 +131,49 @@ pub(crate) enum Reading {
     Sqlite(SqliteStore, SqliteModel),
 }
 
+/// The store of a writer.
+pub(crate) enum Writing {
+    Postgres(PostgresStore),
+    Sqlite(SqliteStore),
+}
+
+impl Writing {
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Postgres(store) => Arc::new(store.clone()),
+            Self::Sqlite(store) => Arc::new(store.clone()),
+        }
+    }
+
+    /// Begins a transaction on a connection of the store, for a batch or for the application, and is gone before it has
+    /// begun: nobody is to notice.
+    pub(crate) async fn begin_and_go(&self, is_batch: bool) {
+        const AT_ONCE: Duration = Duration::ZERO;
+        match self {
+            Self::Postgres(store) if is_batch => {
+                drop(timeout(AT_ONCE, store.model().begin()).await);
+            }
+            Self::Postgres(store) => drop(timeout(AT_ONCE, store.pool().begin()).await),
+            Self::Sqlite(store) => drop(timeout(AT_ONCE, store.model().begin()).await),
+        }
+    }
+}
+
 impl Base {
     /// The store of a writer, as soon as it can be had.
-    pub(crate) async fn store(&self, connections: u32) -> Arc<dyn Store> {
+    pub(crate) async fn writing(&self, connections: u32) -> Writing {
         loop {
-            match self.try_store(connections).await {
-                Ok(store) => return store,
+            match self.try_writing(connections).await {
+                Ok(writing) => return writing,
                 Err(error) => again(&error).await,
             }
         }
     }
 
-    async fn try_store(&self, connections: u32) -> Result<Arc<dyn Store>, StoreError> {
+    async fn try_writing(&self, connections: u32) -> Result<Writing, StoreError> {
         Ok(match self {
-            Self::Postgres { url } => Arc::new(postgres(url, connections).await?),
-            Self::Sqlite { events, .. } => Arc::new(sqlite(events).await?),
+            Self::Postgres { url } => Writing::Postgres(postgres(url, connections).await?),
+            Self::Sqlite { events, .. } => Writing::Sqlite(sqlite(events).await?),
         })
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::child::{Job, Role, writer_name};
+use crate::child::{Job, Role, Writing, writer_name};
 use crate::domain::{Order, Place, Short, ToVault, ToWallet, Transfer, Transfers, Vault, Wallet};
 use crate::history::{Action, Entry, History, Outcome, Recorder};
 use crate::random::Random;
@@ -34,17 +34,18 @@ pub(crate) async fn run(
     let earlier = History::read_all(&job.folder, &writer_name(job.number))?;
     let recorder = Recorder::create(&job.folder.join(format!("{name}.jsonl")))?;
     let connections = u32::try_from(random.between(2, 4))?;
-    let store = tokio::select! {
-        store = job.base.store(connections) => store,
+    let writing = tokio::select! {
+        writing = job.base.writing(connections) => writing,
         _ = stopping.wait_for(|stop| *stop) => return Ok(()),
     };
+    let store = writing.store();
     let bus = Bus::builder(store.clone())
         .aggregate::<Wallet>()
         .aggregate::<Vault>()
         .command_handler::<Transfer, _>(Transfers)
         .build()?;
-    let client =
-        Arc::new(Client { name, bus, store, recorder, began: job.began, next: AtomicU64::new(0) });
+    let (began, next) = (job.began, AtomicU64::new(0));
+    let client = Arc::new(Client { name, bus, store, writing, recorder, began, next });
     let mut tasks = JoinSet::new();
     tasks.spawn(finish(client.clone(), pending(&earlier), stopping.clone()));
     if job.role == Role::Writer {
@@ -118,6 +119,9 @@ async fn send(
                 sleep(Duration::from_millis(u64::from(attempt) * 20)).await;
             }
         }
+        if random.percent(10) {
+            client.writing.begin_and_go(random.percent(50)).await;
+        }
         sleep(random.millis(0, 12)).await;
     }
     Ok(())
@@ -128,6 +132,7 @@ struct Client {
     name: String,
     bus: Bus,
     store: Arc<dyn Store>,
+    writing: Writing,
     recorder: Recorder,
     began: u64,
     next: AtomicU64,

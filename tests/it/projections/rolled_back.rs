@@ -69,6 +69,9 @@ async fn who_is_rolled_back_at_once_stops() {
     let versions = model.projections(Some("times")).await.unwrap();
     let versions: Vec<_> = versions.iter().map(|state| (state.version, state.in_service)).collect();
     assert_eq!(versions, [(1, true), (2, false)]);
+    // It is nobody's trouble: the other has its turn.
+    let errors = model.projections(Some("times")).await.unwrap();
+    assert!(errors.iter().flat_map(|state| &state.slots).all(|slot| slot.error.is_none()));
     // The other goes on, if it has not noticed; else it is started again.
     drop(old);
     let old = Projector::new(store).start_view::<Times>(model);
