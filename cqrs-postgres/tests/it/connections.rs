@@ -285,8 +285,8 @@ async fn g14_a_dropped_append_is_stored_as_a_whole_or_not_at_all() {
     assert_eq!(log(&store).await.len(), stored);
 }
 
-/// What is on the wire once statements are prepared. `S` alone is the pool's own check of a connection that comes
-/// back; it keeps nobody waiting.
+/// What is on the wire once statements are prepared. `S` alone, and `Q`, are the checks of a connection that comes back
+/// to the pool; they keep nobody waiting.
 #[tokio::test]
 async fn each_call_is_one_statement_in_one_round_trip_without_begin_or_commit() {
     let (_direct, database) = store("round_trips").await;
@@ -294,7 +294,7 @@ async fn each_call_is_one_statement_in_one_round_trip_without_begin_or_commit() 
     let one_statement = ['B', 'E', 'C'];
     let sent = || {
         let mut sent = proxy.take_sent();
-        sent.retain(|kind| *kind != 'S');
+        sent.retain(|kind| !['S', 'Q'].contains(kind));
         sent
     };
     let mut snapshot = None;
@@ -332,8 +332,12 @@ async fn each_call_is_one_statement_in_one_round_trip_without_begin_or_commit() 
         after = store.read_log(&LogFilter::all(), after, 1).await.unwrap().through;
         assert_eq!(sent(), one_statement);
     }
+    let end = "-- The position of the last event";
+    let ends = proxy.statements(end);
     assert_eq!(store.read_log(&LogFilter::all(), after, 1).await.unwrap().events.len(), 0);
-    assert_eq!(sent(), ['Q']);
+    assert!(sent().is_empty());
+    assert_eq!(proxy.statements(end), ends + 1);
+    assert_eq!(["BEGIN", "COMMIT"].map(|statement| proxy.statements(statement)), [0, 0]);
 }
 
 /// The session that listens would belong to whoever the pooler gives it to, who can't cope with what it hears.
