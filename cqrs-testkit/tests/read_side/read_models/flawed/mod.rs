@@ -157,7 +157,9 @@ fn every_flaw_is_found_by_the_cases_that_are_about_it() {
     let unnoticed: Vec<_> = std::thread::scope(|scope| {
         let pairs =
             FLAWS.iter().flat_map(|(flaw, cases)| cases.iter().map(move |case| (flaw, case)));
-        let passing = pairs.map(|pair| (pair, scope.spawn(move || passes(*pair.0, pair.1))));
+        // Some are found where workers meet, which not all attempts bring about.
+        let always = |flaw, case| (0..10).all(|_| passes(flaw, case));
+        let passing = pairs.map(|pair| (pair, scope.spawn(move || always(*pair.0, pair.1))));
         let passing: Vec<_> = passing.collect();
         let passing =
             passing.into_iter().filter_map(|(pair, passes)| passes.join().unwrap().then_some(pair));
